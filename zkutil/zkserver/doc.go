@@ -1,0 +1,54 @@
+// Package zkserver is an embedded server that speaks the ZooKeeper protocol, for the one-command quick start, for labs and
+// for tests. Real Apache ZooKeeper remains the supported coordination service and the referee of this package's tests.
+//
+// # Scope
+//
+// Operations create, create2, createContainer, createTTL (if allowed), delete, exists, getData, setData, getACL, setACL,
+// getChildren, getChildren2, sync, ping, multi with check, multiRead, auth, setWatches, setWatches2, addWatch, removeWatches,
+// checkWatches, getEphemerals, getAllChildrenNumber, whoAmI, closeSession; digest and ip identities and ACLs; one-shot and persistent
+// watches; session resume, move and expiry; four-letter words. Not: quorum protocol, reconfig, SASL, quotas, TLS (give Serve
+// a TLS listener), ZooKeeper's own snapshot files.
+//
+// # Shape
+//
+//	conn.serve  --frames-->  events  -->  core (one goroutine) --bytes--> conn.out --> conn.write
+//	Server.Do, faults  --->  control -->    tree, sessions, watches, timers, log
+//
+// The core owns all state and changes it in one place: a transaction at a time. Events and replies are appended to the same
+// queue of a connection, so an event precedes every reply that shows its change. A turn of the core handles what has arrived,
+// then writes the log once, then lets the output go. Each connection has one batch of requests at the core and one being
+// read; unread replies stop its requests at 1 MiB and cut it at Options.MaxQueue.
+//
+// A transaction is checked operation by operation against the tree and applied at once; a failing multi is undone in reverse
+// (txn.go). What changed is a list of mutations, and that list drives everything else: watches, the log, heads that lag.
+//
+// # Heads
+//
+// With Options.Heads the one state is seen through several servers. Writes go to the common history; each head has its
+// position in it, which faults can hold back: stale reads, late events, refused reconnections, sync.
+//
+// # Log
+//
+// With Options.Dir every turn's transactions are written to zkserver.log before they are answered:
+//
+//	"PKZK0001" { length int32 | CRC32C int32 | record }*
+//	record: 1 node | 2 session | 3 end of snapshot: zxid, number of nodes | 4 transaction
+//
+// A file starts with a snapshot (records 1-3), synced before it is renamed into place, so damage in it is an error
+// (CorruptError); transactions follow, and the first one that is incomplete or damaged ends them. The file is rewritten at
+// every start and when it has grown by Options.SnapshotBytes. Sessions resume after a restart, with a fresh timeout.
+//
+// # Differences from Apache ZooKeeper 3.8
+//
+//   - check outside a multi is answered with UNIMPLEMENTED; the original does not answer at all.
+//   - A resume attempt with a wrong password does not cut the owner's connection.
+//   - auth is answered in order; the original may let it overtake.
+//   - One-shot watches do not turn persistent ones into one-shot ones (ZOOKEEPER-4466, fixed in 3.9).
+//   - Children come in an order shuffled by Options.Seed.
+//   - The epoch of transaction ids comes from the clock, so that a server without its old data is ahead of its old clients.
+//   - No quotas, reconfig, SASL, throttling of requests.
+//
+// # Time
+//
+// Package time only, so testing/synctest drives it: make the server in the bubble, connect with Dial, Close before it ends.
+package zkserver
