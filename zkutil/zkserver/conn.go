@@ -284,10 +284,11 @@ func (c *conn) write(s *Server) {
 		for {
 			c.out.Lock()
 			buf, fin, drain := c.out.buf, c.out.fin, c.out.drain
-			c.out.buf = spare[:0]
 			c.out.writing = len(buf)
 			if len(buf) == 0 {
 				c.out.drain = false
+			} else {
+				c.out.buf, spare = spare[:0], nil
 			}
 			c.out.Unlock()
 			if len(buf) == 0 {
@@ -304,7 +305,6 @@ func (c *conn) write(s *Server) {
 				c.cut()
 				return
 			}
-			spare = nil
 			if cap(buf) <= 2*readBatch {
 				spare = buf
 			}
