@@ -70,12 +70,12 @@ func explain(b Batch, o *ValidateOptions, r *ValidateResult) error {
 			e.Message = fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
 				timestamp, offset, o.NowMs-o.BeforeMaxMs, o.NowMs+o.AfterMaxMs)
 		default:
-			class := "DefaultRecord"
+			class, key, value := "DefaultRecord", max(f.keySize, 0), max(f.valueSize, 0)
 			if b.Codec() != CodecNone {
-				class = "PartialDefaultRecord"
+				class, key, value = "PartialDefaultRecord", f.keySize, f.valueSize
 			}
 			e.Message = fmt.Sprintf("Invalid timestamp type in message %s(offset=%d, timestamp=%d, key=%d bytes, value=%d bytes). "+
-				"Producer should not set timestamp type to LogAppendTime.", class, offset, timestamp, max(f.keySize, 0), max(f.valueSize, 0))
+				"Producer should not set timestamp type to LogAppendTime.", class, offset, timestamp, key, value)
 		}
 		r.Errors = append(r.Errors, e)
 	}
