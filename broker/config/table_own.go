@@ -1,0 +1,54 @@
+package config
+
+// Our own.
+const (
+	OffsetsStorage         StringKey = "offsets.storage"
+	BrokerFailureDetection StringKey = "broker.failure.detection"
+	RecordValidation       StringKey = "record.validation"
+	AdminListener          StringKey = "admin.listener"
+	EventsRetained         IntKey    = "events.retained"
+)
+
+// Values of our own configs.
+const (
+	// OffsetsStorageKafka keeps committed offsets in __consumer_offsets only.
+	OffsetsStorageKafka = "kafka"
+	// OffsetsStorageZooKeeper keeps committed offsets under /consumers in ZooKeeper only.
+	OffsetsStorageZooKeeper = "zookeeper"
+	// OffsetsStorageDual acknowledges from __consumer_offsets and copies to ZooKeeper behind it.
+	OffsetsStorageDual = "dual"
+	// FailureDetectionSession waits for ZooKeeper to expire the session of a dead broker.
+	FailureDetectionSession = "session"
+	// FailureDetectionProbe also looks whether the port of a broker that broke its connection refuses new ones.
+	FailureDetectionProbe = "probe"
+	// RecordValidationStrict checks every record of a produced batch, as Kafka does.
+	RecordValidationStrict = "strict"
+	// RecordValidationOuter checks the batch header and its checksum only.
+	RecordValidationOuter = "outer"
+)
+
+// ownDefs is the section "Our own" of the table of broker configs: what Apache Kafka does not have. An Apache broker would keep
+// these keys as unknown ones, so one server.properties serves both.
+func ownDefs() []Def {
+	return section("Our own",
+		str(OffsetsStorage, OffsetsStorageDual, Medium, ReadOnly,
+			oneOf(OffsetsStorageKafka, OffsetsStorageZooKeeper, OffsetsStorageDual),
+			"Where committed offsets are kept. kafka: in __consumer_offsets only. zookeeper: under /consumers in ZooKeeper only, as "+
+				"before Kafka 0.9. dual: in __consumer_offsets, and copied to ZooKeeper behind the acknowledgement, so that both can be "+
+				"looked at side by side. OffsetCommit v0 always means ZooKeeper.", own),
+		str(BrokerFailureDetection, FailureDetectionProbe, Medium, ReadOnly,
+			oneOf(FailureDetectionSession, FailureDetectionProbe),
+			"How the controller learns that a broker died. session: by the end of its ZooKeeper session, as Apache Kafka does. probe: "+
+				"also by its port refusing connections after the control connection broke; a crashed process is then noticed in well "+
+				"under a second instead of zookeeper.session.timeout.ms.", own),
+		str(RecordValidation, RecordValidationStrict, Medium, ReadOnly,
+			oneOf(RecordValidationStrict, RecordValidationOuter),
+			"How far produced batches are checked. strict: every record, as Apache Kafka does. outer: the batch header and its checksum "+
+				"only, which costs less processor time and lets a faulty producer store records that consumers cannot read.", own),
+		str(AdminListener, "127.0.0.1:0", Medium, ReadOnly, hostPort(),
+			"Address host:port of the small HTTP server with /metrics, /livez, /readyz and /events. Port 0 takes a free port, which the "+
+				"broker publishes under /prekraft/brokers/<id> in ZooKeeper. Empty: no such server.", own),
+		integer(EventsRetained, "10000", Low, ReadOnly, between(1, 10_000_000),
+			"How many of the latest events are kept in memory for the timeline. Each takes a few hundred bytes.", own),
+	)
+}
