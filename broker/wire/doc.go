@@ -42,9 +42,9 @@
 //	struct                                       its fields, then its tag section in flexible versions
 //	*struct                                      int8 (-1 null, 1 present), then the struct
 //
-// A nil *string, nil nullable []byte or nil nullable slice is null; an empty one that is not nil is empty. A nil
-// slice in a version where null is not allowed encodes as empty; a nil *string there is an error. A nullable
-// slice whose default is not null starts out empty and not nil in New.
+// A nil *string, nil nullable []byte or nil nullable slice is null; an empty one that is not nil is empty. In a version
+// where null is not allowed nil encodes as empty, and null on the wire is an error. A nullable slice whose default
+// is not null starts out empty and not nil in New; a *string starts out nil.
 //
 // # Frames
 //

@@ -8,9 +8,8 @@ import (
 )
 
 // Encode appends the body of m in the given version to dst and returns the extended slice; on an error it
-// returns dst as it was. It fails when the version is not in the table, when a string is longer than 32,767 bytes,
-// when a string is null that the version cannot have null, and when a field that the version lacks holds a value
-// that may not be dropped silently (Kafka's ignorable: false).
+// returns dst as it was. It fails when the version is not in the table, when a string is longer than 32,767 bytes, and when a
+// field that the version lacks holds a value that may not be dropped silently (Kafka's ignorable: false).
 func Encode(dst []byte, m Message, version int16) ([]byte, error) {
 	return encode(dst, m, version, nil)
 }
@@ -119,7 +118,7 @@ func (w *writer) field(base unsafe.Pointer, p *structPlan, f *fieldPlan) {
 		case s != nil:
 			w.text(*s, p, f)
 		case !f.nullable:
-			w.fail(p, f, ErrNull)
+			w.text("", p, f)
 		case w.flexible:
 			w.buf = append(w.buf, 0)
 		default:
