@@ -1,6 +1,10 @@
 package wire
 
-import "strconv"
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
 
 // APIKey says which API a request belongs to.
 type APIKey int16
@@ -160,254 +164,95 @@ func row(key APIKey) *apiRow {
 	return &table[key]
 }
 
-// table is indexed by key; the keys of KRaft and share groups are left empty.
-var table = [maxKey + 1]apiRow{ //nolint:gochecknoglobals // constant
-	Produce: {
-		info:    APIInfo{Key: Produce, Name: "Produce", MinVersion: 0, MaxVersion: 11, FirstFlexible: 9},
-		request: func() Request { return new(ProduceRequest) }, response: func() Response { return new(ProduceResponse) },
-	},
-	Fetch: {
-		info:    APIInfo{Key: Fetch, Name: "Fetch", MinVersion: 0, MaxVersion: 17, FirstFlexible: 12},
-		request: func() Request { return new(FetchRequest) }, response: func() Response { return new(FetchResponse) },
-	},
-	ListOffsets: {
-		info:    APIInfo{Key: ListOffsets, Name: "ListOffsets", MinVersion: 0, MaxVersion: 9, FirstFlexible: 6},
-		request: func() Request { return new(ListOffsetsRequest) }, response: func() Response { return new(ListOffsetsResponse) },
-	},
-	Metadata: {
-		info:    APIInfo{Key: Metadata, Name: "Metadata", MinVersion: 0, MaxVersion: 12, FirstFlexible: 9},
-		request: func() Request { return new(MetadataRequest) }, response: func() Response { return new(MetadataResponse) },
-	},
-	LeaderAndIsr: {
-		info:    APIInfo{Key: LeaderAndIsr, Name: "LeaderAndIsr", MinVersion: 0, MaxVersion: 7, FirstFlexible: 4, ClusterAction: true},
-		request: func() Request { return new(LeaderAndIsrRequest) }, response: func() Response { return new(LeaderAndIsrResponse) },
-	},
-	StopReplica: {
-		info:    APIInfo{Key: StopReplica, Name: "StopReplica", MinVersion: 0, MaxVersion: 4, FirstFlexible: 2, ClusterAction: true},
-		request: func() Request { return new(StopReplicaRequest) }, response: func() Response { return new(StopReplicaResponse) },
-	},
-	UpdateMetadata: {
-		info:    APIInfo{Key: UpdateMetadata, Name: "UpdateMetadata", MinVersion: 0, MaxVersion: 8, FirstFlexible: 6, ClusterAction: true},
-		request: func() Request { return new(UpdateMetadataRequest) }, response: func() Response { return new(UpdateMetadataResponse) },
-	},
-	ControlledShutdown: {
-		info:    APIInfo{Key: ControlledShutdown, Name: "ControlledShutdown", MinVersion: 0, MaxVersion: 3, FirstFlexible: 3, ClusterAction: true},
-		request: func() Request { return new(ControlledShutdownRequest) }, response: func() Response { return new(ControlledShutdownResponse) },
-	},
-	OffsetCommit: {
-		info:    APIInfo{Key: OffsetCommit, Name: "OffsetCommit", MinVersion: 0, MaxVersion: 9, FirstFlexible: 8},
-		request: func() Request { return new(OffsetCommitRequest) }, response: func() Response { return new(OffsetCommitResponse) },
-	},
-	OffsetFetch: {
-		info:    APIInfo{Key: OffsetFetch, Name: "OffsetFetch", MinVersion: 0, MaxVersion: 9, FirstFlexible: 6},
-		request: func() Request { return new(OffsetFetchRequest) }, response: func() Response { return new(OffsetFetchResponse) },
-	},
-	FindCoordinator: {
-		info:    APIInfo{Key: FindCoordinator, Name: "FindCoordinator", MinVersion: 0, MaxVersion: 6, FirstFlexible: 3},
-		request: func() Request { return new(FindCoordinatorRequest) }, response: func() Response { return new(FindCoordinatorResponse) },
-	},
-	JoinGroup: {
-		info:    APIInfo{Key: JoinGroup, Name: "JoinGroup", MinVersion: 0, MaxVersion: 9, FirstFlexible: 6},
-		request: func() Request { return new(JoinGroupRequest) }, response: func() Response { return new(JoinGroupResponse) },
-	},
-	Heartbeat: {
-		info:    APIInfo{Key: Heartbeat, Name: "Heartbeat", MinVersion: 0, MaxVersion: 4, FirstFlexible: 4},
-		request: func() Request { return new(HeartbeatRequest) }, response: func() Response { return new(HeartbeatResponse) },
-	},
-	LeaveGroup: {
-		info:    APIInfo{Key: LeaveGroup, Name: "LeaveGroup", MinVersion: 0, MaxVersion: 5, FirstFlexible: 4},
-		request: func() Request { return new(LeaveGroupRequest) }, response: func() Response { return new(LeaveGroupResponse) },
-	},
-	SyncGroup: {
-		info:    APIInfo{Key: SyncGroup, Name: "SyncGroup", MinVersion: 0, MaxVersion: 5, FirstFlexible: 4},
-		request: func() Request { return new(SyncGroupRequest) }, response: func() Response { return new(SyncGroupResponse) },
-	},
-	DescribeGroups: {
-		info:    APIInfo{Key: DescribeGroups, Name: "DescribeGroups", MinVersion: 0, MaxVersion: 5, FirstFlexible: 5},
-		request: func() Request { return new(DescribeGroupsRequest) }, response: func() Response { return new(DescribeGroupsResponse) },
-	},
-	ListGroups: {
-		info:    APIInfo{Key: ListGroups, Name: "ListGroups", MinVersion: 0, MaxVersion: 5, FirstFlexible: 3},
-		request: func() Request { return new(ListGroupsRequest) }, response: func() Response { return new(ListGroupsResponse) },
-	},
-	SaslHandshake: {
-		info:    APIInfo{Key: SaslHandshake, Name: "SaslHandshake", MinVersion: 0, MaxVersion: 1, FirstFlexible: -1},
-		request: func() Request { return new(SaslHandshakeRequest) }, response: func() Response { return new(SaslHandshakeResponse) },
-	},
-	ApiVersions: {
-		info:    APIInfo{Key: ApiVersions, Name: "ApiVersions", MinVersion: 0, MaxVersion: 4, FirstFlexible: 3},
-		request: func() Request { return new(ApiVersionsRequest) }, response: func() Response { return new(ApiVersionsResponse) },
-	},
-	CreateTopics: {
-		info:    APIInfo{Key: CreateTopics, Name: "CreateTopics", MinVersion: 0, MaxVersion: 7, FirstFlexible: 5},
-		request: func() Request { return new(CreateTopicsRequest) }, response: func() Response { return new(CreateTopicsResponse) },
-	},
-	DeleteTopics: {
-		info:    APIInfo{Key: DeleteTopics, Name: "DeleteTopics", MinVersion: 0, MaxVersion: 6, FirstFlexible: 4},
-		request: func() Request { return new(DeleteTopicsRequest) }, response: func() Response { return new(DeleteTopicsResponse) },
-	},
-	DeleteRecords: {
-		info:    APIInfo{Key: DeleteRecords, Name: "DeleteRecords", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(DeleteRecordsRequest) }, response: func() Response { return new(DeleteRecordsResponse) },
-	},
-	InitProducerId: {
-		info:    APIInfo{Key: InitProducerId, Name: "InitProducerId", MinVersion: 0, MaxVersion: 5, FirstFlexible: 2},
-		request: func() Request { return new(InitProducerIdRequest) }, response: func() Response { return new(InitProducerIdResponse) },
-	},
-	OffsetForLeaderEpoch: {
-		info:    APIInfo{Key: OffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", MinVersion: 0, MaxVersion: 4, FirstFlexible: 4},
-		request: func() Request { return new(OffsetForLeaderEpochRequest) }, response: func() Response { return new(OffsetForLeaderEpochResponse) },
-	},
-	AddPartitionsToTxn: {
-		info:    APIInfo{Key: AddPartitionsToTxn, Name: "AddPartitionsToTxn", MinVersion: 0, MaxVersion: 5, FirstFlexible: 3},
-		request: func() Request { return new(AddPartitionsToTxnRequest) }, response: func() Response { return new(AddPartitionsToTxnResponse) },
-	},
-	AddOffsetsToTxn: {
-		info:    APIInfo{Key: AddOffsetsToTxn, Name: "AddOffsetsToTxn", MinVersion: 0, MaxVersion: 4, FirstFlexible: 3},
-		request: func() Request { return new(AddOffsetsToTxnRequest) }, response: func() Response { return new(AddOffsetsToTxnResponse) },
-	},
-	EndTxn: {
-		info:    APIInfo{Key: EndTxn, Name: "EndTxn", MinVersion: 0, MaxVersion: 4, FirstFlexible: 3},
-		request: func() Request { return new(EndTxnRequest) }, response: func() Response { return new(EndTxnResponse) },
-	},
-	WriteTxnMarkers: {
-		info:    APIInfo{Key: WriteTxnMarkers, Name: "WriteTxnMarkers", MinVersion: 0, MaxVersion: 1, FirstFlexible: 1, ClusterAction: true},
-		request: func() Request { return new(WriteTxnMarkersRequest) }, response: func() Response { return new(WriteTxnMarkersResponse) },
-	},
-	TxnOffsetCommit: {
-		info:    APIInfo{Key: TxnOffsetCommit, Name: "TxnOffsetCommit", MinVersion: 0, MaxVersion: 4, FirstFlexible: 3},
-		request: func() Request { return new(TxnOffsetCommitRequest) }, response: func() Response { return new(TxnOffsetCommitResponse) },
-	},
-	DescribeAcls: {
-		info:    APIInfo{Key: DescribeAcls, Name: "DescribeAcls", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(DescribeAclsRequest) }, response: func() Response { return new(DescribeAclsResponse) },
-	},
-	CreateAcls: {
-		info:    APIInfo{Key: CreateAcls, Name: "CreateAcls", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(CreateAclsRequest) }, response: func() Response { return new(CreateAclsResponse) },
-	},
-	DeleteAcls: {
-		info:    APIInfo{Key: DeleteAcls, Name: "DeleteAcls", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(DeleteAclsRequest) }, response: func() Response { return new(DeleteAclsResponse) },
-	},
-	DescribeConfigs: {
-		info:    APIInfo{Key: DescribeConfigs, Name: "DescribeConfigs", MinVersion: 0, MaxVersion: 4, FirstFlexible: 4},
-		request: func() Request { return new(DescribeConfigsRequest) }, response: func() Response { return new(DescribeConfigsResponse) },
-	},
-	AlterConfigs: {
-		info:    APIInfo{Key: AlterConfigs, Name: "AlterConfigs", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(AlterConfigsRequest) }, response: func() Response { return new(AlterConfigsResponse) },
-	},
-	AlterReplicaLogDirs: {
-		info:    APIInfo{Key: AlterReplicaLogDirs, Name: "AlterReplicaLogDirs", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(AlterReplicaLogDirsRequest) }, response: func() Response { return new(AlterReplicaLogDirsResponse) },
-	},
-	DescribeLogDirs: {
-		info:    APIInfo{Key: DescribeLogDirs, Name: "DescribeLogDirs", MinVersion: 0, MaxVersion: 4, FirstFlexible: 2},
-		request: func() Request { return new(DescribeLogDirsRequest) }, response: func() Response { return new(DescribeLogDirsResponse) },
-	},
-	SaslAuthenticate: {
-		info:    APIInfo{Key: SaslAuthenticate, Name: "SaslAuthenticate", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(SaslAuthenticateRequest) }, response: func() Response { return new(SaslAuthenticateResponse) },
-	},
-	CreatePartitions: {
-		info:    APIInfo{Key: CreatePartitions, Name: "CreatePartitions", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(CreatePartitionsRequest) }, response: func() Response { return new(CreatePartitionsResponse) },
-	},
-	CreateDelegationToken: {
-		info:    APIInfo{Key: CreateDelegationToken, Name: "CreateDelegationToken", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(CreateDelegationTokenRequest) }, response: func() Response { return new(CreateDelegationTokenResponse) },
-	},
-	RenewDelegationToken: {
-		info:    APIInfo{Key: RenewDelegationToken, Name: "RenewDelegationToken", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(RenewDelegationTokenRequest) }, response: func() Response { return new(RenewDelegationTokenResponse) },
-	},
-	ExpireDelegationToken: {
-		info:    APIInfo{Key: ExpireDelegationToken, Name: "ExpireDelegationToken", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(ExpireDelegationTokenRequest) }, response: func() Response { return new(ExpireDelegationTokenResponse) },
-	},
-	DescribeDelegationToken: {
-		info:    APIInfo{Key: DescribeDelegationToken, Name: "DescribeDelegationToken", MinVersion: 0, MaxVersion: 3, FirstFlexible: 2},
-		request: func() Request { return new(DescribeDelegationTokenRequest) }, response: func() Response { return new(DescribeDelegationTokenResponse) },
-	},
-	DeleteGroups: {
-		info:    APIInfo{Key: DeleteGroups, Name: "DeleteGroups", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(DeleteGroupsRequest) }, response: func() Response { return new(DeleteGroupsResponse) },
-	},
-	ElectLeaders: {
-		info:    APIInfo{Key: ElectLeaders, Name: "ElectLeaders", MinVersion: 0, MaxVersion: 2, FirstFlexible: 2},
-		request: func() Request { return new(ElectLeadersRequest) }, response: func() Response { return new(ElectLeadersResponse) },
-	},
-	IncrementalAlterConfigs: {
-		info:    APIInfo{Key: IncrementalAlterConfigs, Name: "IncrementalAlterConfigs", MinVersion: 0, MaxVersion: 1, FirstFlexible: 1},
-		request: func() Request { return new(IncrementalAlterConfigsRequest) }, response: func() Response { return new(IncrementalAlterConfigsResponse) },
-	},
-	AlterPartitionReassignments: {
-		info:    APIInfo{Key: AlterPartitionReassignments, Name: "AlterPartitionReassignments", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(AlterPartitionReassignmentsRequest) }, response: func() Response { return new(AlterPartitionReassignmentsResponse) },
-	},
-	ListPartitionReassignments: {
-		info:    APIInfo{Key: ListPartitionReassignments, Name: "ListPartitionReassignments", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(ListPartitionReassignmentsRequest) }, response: func() Response { return new(ListPartitionReassignmentsResponse) },
-	},
-	OffsetDelete: {
-		info:    APIInfo{Key: OffsetDelete, Name: "OffsetDelete", MinVersion: 0, MaxVersion: 0, FirstFlexible: -1},
-		request: func() Request { return new(OffsetDeleteRequest) }, response: func() Response { return new(OffsetDeleteResponse) },
-	},
-	DescribeClientQuotas: {
-		info:    APIInfo{Key: DescribeClientQuotas, Name: "DescribeClientQuotas", MinVersion: 0, MaxVersion: 1, FirstFlexible: 1},
-		request: func() Request { return new(DescribeClientQuotasRequest) }, response: func() Response { return new(DescribeClientQuotasResponse) },
-	},
-	AlterClientQuotas: {
-		info:    APIInfo{Key: AlterClientQuotas, Name: "AlterClientQuotas", MinVersion: 0, MaxVersion: 1, FirstFlexible: 1},
-		request: func() Request { return new(AlterClientQuotasRequest) }, response: func() Response { return new(AlterClientQuotasResponse) },
-	},
-	DescribeUserScramCredentials: {
-		info:    APIInfo{Key: DescribeUserScramCredentials, Name: "DescribeUserScramCredentials", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(DescribeUserScramCredentialsRequest) }, response: func() Response { return new(DescribeUserScramCredentialsResponse) },
-	},
-	AlterUserScramCredentials: {
-		info:    APIInfo{Key: AlterUserScramCredentials, Name: "AlterUserScramCredentials", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(AlterUserScramCredentialsRequest) }, response: func() Response { return new(AlterUserScramCredentialsResponse) },
-	},
-	AlterPartition: {
-		info:    APIInfo{Key: AlterPartition, Name: "AlterPartition", MinVersion: 0, MaxVersion: 3, FirstFlexible: 0, ClusterAction: true},
-		request: func() Request { return new(AlterPartitionRequest) }, response: func() Response { return new(AlterPartitionResponse) },
-	},
-	UpdateFeatures: {
-		info:    APIInfo{Key: UpdateFeatures, Name: "UpdateFeatures", MinVersion: 0, MaxVersion: 1, FirstFlexible: 0},
-		request: func() Request { return new(UpdateFeaturesRequest) }, response: func() Response { return new(UpdateFeaturesResponse) },
-	},
-	Envelope: {
-		info:    APIInfo{Key: Envelope, Name: "Envelope", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0, ClusterAction: true},
-		request: func() Request { return new(EnvelopeRequest) }, response: func() Response { return new(EnvelopeResponse) },
-	},
-	DescribeCluster: {
-		info:    APIInfo{Key: DescribeCluster, Name: "DescribeCluster", MinVersion: 0, MaxVersion: 1, FirstFlexible: 0},
-		request: func() Request { return new(DescribeClusterRequest) }, response: func() Response { return new(DescribeClusterResponse) },
-	},
-	DescribeProducers: {
-		info:    APIInfo{Key: DescribeProducers, Name: "DescribeProducers", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(DescribeProducersRequest) }, response: func() Response { return new(DescribeProducersResponse) },
-	},
-	DescribeTransactions: {
-		info:    APIInfo{Key: DescribeTransactions, Name: "DescribeTransactions", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(DescribeTransactionsRequest) }, response: func() Response { return new(DescribeTransactionsResponse) },
-	},
-	ListTransactions: {
-		info:    APIInfo{Key: ListTransactions, Name: "ListTransactions", MinVersion: 0, MaxVersion: 1, FirstFlexible: 0},
-		request: func() Request { return new(ListTransactionsRequest) }, response: func() Response { return new(ListTransactionsResponse) },
-	},
-	AllocateProducerIds: {
-		info:    APIInfo{Key: AllocateProducerIds, Name: "AllocateProducerIds", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0, ClusterAction: true},
-		request: func() Request { return new(AllocateProducerIdsRequest) }, response: func() Response { return new(AllocateProducerIdsResponse) },
-	},
-	ConsumerGroupHeartbeat: {
-		info:    APIInfo{Key: ConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(ConsumerGroupHeartbeatRequest) }, response: func() Response { return new(ConsumerGroupHeartbeatResponse) },
-	},
-	ConsumerGroupDescribe: {
-		info:    APIInfo{Key: ConsumerGroupDescribe, Name: "ConsumerGroupDescribe", MinVersion: 0, MaxVersion: 0, FirstFlexible: 0},
-		request: func() Request { return new(ConsumerGroupDescribeRequest) }, response: func() Response { return new(ConsumerGroupDescribeResponse) },
-	},
+// api makes a row from the request and response structs. The type parameters Q and P, which are inferred, say that a
+// pointer to the struct is a request or a response.
+func api[Req, Resp any, Q interface {
+	*Req
+	Request
+}, P interface {
+	*Resp
+	Response
+}](minVersion, maxVersion, firstFlexible int16) apiRow {
+	key := Q(nil).APIKey()
+	return apiRow{
+		info: APIInfo{
+			Key: key, Name: strings.TrimSuffix(reflect.TypeFor[Req]().Name(), "Request"),
+			MinVersion: minVersion, MaxVersion: maxVersion, FirstFlexible: firstFlexible,
+		},
+		request:  func() Request { return Q(new(Req)) },
+		response: func() Response { return P(new(Resp)) },
+	}
+}
+
+// betweenBrokers marks a row as one that brokers send each other.
+func (r apiRow) betweenBrokers() apiRow {
+	r.info.ClusterAction = true
+	return r
+}
+
+// table is indexed by key; the keys of KRaft and share groups are left empty. The numbers are the first and last version
+// and the first flexible one.
+var table = [maxKey + 1]apiRow{ // constant
+	Produce:                      api[ProduceRequest, ProduceResponse](0, 11, 9),
+	Fetch:                        api[FetchRequest, FetchResponse](0, 17, 12),
+	ListOffsets:                  api[ListOffsetsRequest, ListOffsetsResponse](0, 9, 6),
+	Metadata:                     api[MetadataRequest, MetadataResponse](0, 12, 9),
+	LeaderAndIsr:                 api[LeaderAndIsrRequest, LeaderAndIsrResponse](0, 7, 4).betweenBrokers(),
+	StopReplica:                  api[StopReplicaRequest, StopReplicaResponse](0, 4, 2).betweenBrokers(),
+	UpdateMetadata:               api[UpdateMetadataRequest, UpdateMetadataResponse](0, 8, 6).betweenBrokers(),
+	ControlledShutdown:           api[ControlledShutdownRequest, ControlledShutdownResponse](0, 3, 3).betweenBrokers(),
+	OffsetCommit:                 api[OffsetCommitRequest, OffsetCommitResponse](0, 9, 8),
+	OffsetFetch:                  api[OffsetFetchRequest, OffsetFetchResponse](0, 9, 6),
+	FindCoordinator:              api[FindCoordinatorRequest, FindCoordinatorResponse](0, 6, 3),
+	JoinGroup:                    api[JoinGroupRequest, JoinGroupResponse](0, 9, 6),
+	Heartbeat:                    api[HeartbeatRequest, HeartbeatResponse](0, 4, 4),
+	LeaveGroup:                   api[LeaveGroupRequest, LeaveGroupResponse](0, 5, 4),
+	SyncGroup:                    api[SyncGroupRequest, SyncGroupResponse](0, 5, 4),
+	DescribeGroups:               api[DescribeGroupsRequest, DescribeGroupsResponse](0, 5, 5),
+	ListGroups:                   api[ListGroupsRequest, ListGroupsResponse](0, 5, 3),
+	SaslHandshake:                api[SaslHandshakeRequest, SaslHandshakeResponse](0, 1, -1),
+	ApiVersions:                  api[ApiVersionsRequest, ApiVersionsResponse](0, 4, 3),
+	CreateTopics:                 api[CreateTopicsRequest, CreateTopicsResponse](0, 7, 5),
+	DeleteTopics:                 api[DeleteTopicsRequest, DeleteTopicsResponse](0, 6, 4),
+	DeleteRecords:                api[DeleteRecordsRequest, DeleteRecordsResponse](0, 2, 2),
+	InitProducerId:               api[InitProducerIdRequest, InitProducerIdResponse](0, 5, 2),
+	OffsetForLeaderEpoch:         api[OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse](0, 4, 4),
+	AddPartitionsToTxn:           api[AddPartitionsToTxnRequest, AddPartitionsToTxnResponse](0, 5, 3),
+	AddOffsetsToTxn:              api[AddOffsetsToTxnRequest, AddOffsetsToTxnResponse](0, 4, 3),
+	EndTxn:                       api[EndTxnRequest, EndTxnResponse](0, 4, 3),
+	WriteTxnMarkers:              api[WriteTxnMarkersRequest, WriteTxnMarkersResponse](0, 1, 1).betweenBrokers(),
+	TxnOffsetCommit:              api[TxnOffsetCommitRequest, TxnOffsetCommitResponse](0, 4, 3),
+	DescribeAcls:                 api[DescribeAclsRequest, DescribeAclsResponse](0, 3, 2),
+	CreateAcls:                   api[CreateAclsRequest, CreateAclsResponse](0, 3, 2),
+	DeleteAcls:                   api[DeleteAclsRequest, DeleteAclsResponse](0, 3, 2),
+	DescribeConfigs:              api[DescribeConfigsRequest, DescribeConfigsResponse](0, 4, 4),
+	AlterConfigs:                 api[AlterConfigsRequest, AlterConfigsResponse](0, 2, 2),
+	AlterReplicaLogDirs:          api[AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse](0, 2, 2),
+	DescribeLogDirs:              api[DescribeLogDirsRequest, DescribeLogDirsResponse](0, 4, 2),
+	SaslAuthenticate:             api[SaslAuthenticateRequest, SaslAuthenticateResponse](0, 2, 2),
+	CreatePartitions:             api[CreatePartitionsRequest, CreatePartitionsResponse](0, 3, 2),
+	CreateDelegationToken:        api[CreateDelegationTokenRequest, CreateDelegationTokenResponse](0, 3, 2),
+	RenewDelegationToken:         api[RenewDelegationTokenRequest, RenewDelegationTokenResponse](0, 2, 2),
+	ExpireDelegationToken:        api[ExpireDelegationTokenRequest, ExpireDelegationTokenResponse](0, 2, 2),
+	DescribeDelegationToken:      api[DescribeDelegationTokenRequest, DescribeDelegationTokenResponse](0, 3, 2),
+	DeleteGroups:                 api[DeleteGroupsRequest, DeleteGroupsResponse](0, 2, 2),
+	ElectLeaders:                 api[ElectLeadersRequest, ElectLeadersResponse](0, 2, 2),
+	IncrementalAlterConfigs:      api[IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse](0, 1, 1),
+	AlterPartitionReassignments:  api[AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse](0, 0, 0),
+	ListPartitionReassignments:   api[ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse](0, 0, 0),
+	OffsetDelete:                 api[OffsetDeleteRequest, OffsetDeleteResponse](0, 0, -1),
+	DescribeClientQuotas:         api[DescribeClientQuotasRequest, DescribeClientQuotasResponse](0, 1, 1),
+	AlterClientQuotas:            api[AlterClientQuotasRequest, AlterClientQuotasResponse](0, 1, 1),
+	DescribeUserScramCredentials: api[DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse](0, 0, 0),
+	AlterUserScramCredentials:    api[AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse](0, 0, 0),
+	AlterPartition:               api[AlterPartitionRequest, AlterPartitionResponse](0, 3, 0).betweenBrokers(),
+	UpdateFeatures:               api[UpdateFeaturesRequest, UpdateFeaturesResponse](0, 1, 0),
+	Envelope:                     api[EnvelopeRequest, EnvelopeResponse](0, 0, 0).betweenBrokers(),
+	DescribeCluster:              api[DescribeClusterRequest, DescribeClusterResponse](0, 1, 0),
+	DescribeProducers:            api[DescribeProducersRequest, DescribeProducersResponse](0, 0, 0),
+	DescribeTransactions:         api[DescribeTransactionsRequest, DescribeTransactionsResponse](0, 0, 0),
+	ListTransactions:             api[ListTransactionsRequest, ListTransactionsResponse](0, 1, 0),
+	AllocateProducerIds:          api[AllocateProducerIdsRequest, AllocateProducerIdsResponse](0, 0, 0).betweenBrokers(),
+	ConsumerGroupHeartbeat:       api[ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse](0, 0, 0),
+	ConsumerGroupDescribe:        api[ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse](0, 0, 0),
 }

@@ -33,8 +33,8 @@ const (
 	InvalidRequiredAcks                Error = 21
 	IllegalGeneration                  Error = 22
 	InconsistentGroupProtocol          Error = 23
-	InvalidGroupId                     Error = 24
-	UnknownMemberId                    Error = 25
+	InvalidGroupID                     Error = 24
+	UnknownMemberID                    Error = 25
 	InvalidSessionTimeout              Error = 26
 	RebalanceInProgress                Error = 27
 	InvalidCommitOffsetSize            Error = 28
@@ -58,17 +58,17 @@ const (
 	DuplicateSequenceNumber            Error = 46
 	InvalidProducerEpoch               Error = 47
 	InvalidTxnState                    Error = 48
-	InvalidProducerIdMapping           Error = 49
+	InvalidProducerIDMapping           Error = 49
 	InvalidTransactionTimeout          Error = 50
 	ConcurrentTransactions             Error = 51
 	TransactionCoordinatorFenced       Error = 52
-	TransactionalIdAuthorizationFailed Error = 53
+	TransactionalIDAuthorizationFailed Error = 53
 	SecurityDisabled                   Error = 54
 	OperationNotAttempted              Error = 55
 	KafkaStorageError                  Error = 56
 	LogDirNotFound                     Error = 57
 	SaslAuthenticationFailed           Error = 58
-	UnknownProducerId                  Error = 59
+	UnknownProducerID                  Error = 59
 	ReassignmentInProgress             Error = 60
 	DelegationTokenAuthDisabled        Error = 61
 	DelegationTokenNotFound            Error = 62
@@ -78,8 +78,8 @@ const (
 	DelegationTokenExpired             Error = 66
 	InvalidPrincipalType               Error = 67
 	NonEmptyGroup                      Error = 68
-	GroupIdNotFound                    Error = 69
-	FetchSessionIdNotFound             Error = 70
+	GroupIDNotFound                    Error = 69
+	FetchSessionIDNotFound             Error = 70
 	InvalidFetchSessionEpoch           Error = 71
 	ListenerNotFound                   Error = 72
 	TopicDeletionDisabled              Error = 73
@@ -88,10 +88,10 @@ const (
 	UnsupportedCompressionType         Error = 76
 	StaleBrokerEpoch                   Error = 77
 	OffsetNotAvailable                 Error = 78
-	MemberIdRequired                   Error = 79
+	MemberIDRequired                   Error = 79
 	PreferredLeaderNotAvailable        Error = 80
 	GroupMaxSizeReached                Error = 81
-	FencedInstanceId                   Error = 82
+	FencedInstanceID                   Error = 82
 	EligibleLeadersNotAvailable        Error = 83
 	ElectionNotNeeded                  Error = 84
 	NoReassignmentInProgress           Error = 85
@@ -109,24 +109,24 @@ const (
 	PrincipalDeserializationFailure    Error = 97
 	SnapshotNotFound                   Error = 98
 	PositionOutOfRange                 Error = 99
-	UnknownTopicId                     Error = 100
+	UnknownTopicID                     Error = 100
 	DuplicateBrokerRegistration        Error = 101
-	BrokerIdNotRegistered              Error = 102
-	InconsistentTopicId                Error = 103
-	InconsistentClusterId              Error = 104
-	TransactionalIdNotFound            Error = 105
-	FetchSessionTopicIdError           Error = 106
+	BrokerIDNotRegistered              Error = 102
+	InconsistentTopicID                Error = 103
+	InconsistentClusterID              Error = 104
+	TransactionalIDNotFound            Error = 105
+	FetchSessionTopicIDError           Error = 106
 	IneligibleReplica                  Error = 107
 	NewLeaderElected                   Error = 108
 	OffsetMovedToTieredStorage         Error = 109
 	FencedMemberEpoch                  Error = 110
-	UnreleasedInstanceId               Error = 111
+	UnreleasedInstanceID               Error = 111
 	UnsupportedAssignor                Error = 112
 	StaleMemberEpoch                   Error = 113
 	MismatchedEndpointType             Error = 114
 	UnsupportedEndpointType            Error = 115
-	UnknownControllerId                Error = 116
-	UnknownSubscriptionId              Error = 117
+	UnknownControllerID                Error = 116
+	UnknownSubscriptionID              Error = 117
 	TelemetryTooLarge                  Error = 118
 	InvalidRegistration                Error = 119
 	TransactionAbortable               Error = 120
@@ -209,7 +209,7 @@ type errorRow struct {
 }
 
 // errorTable is indexed by code + 1.
-var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
+var errorTable = [...]errorRow{ // constant
 	UnknownServerError + 1:                 {"UNKNOWN_SERVER_ERROR", false, "The server experienced an unexpected error when processing the request."},
 	None + 1:                               {"NONE", false, ""},
 	OffsetOutOfRange + 1:                   {"OFFSET_OUT_OF_RANGE", false, "The requested offset is not within the range of offsets maintained by the server."},
@@ -235,8 +235,8 @@ var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
 	InvalidRequiredAcks + 1:                {"INVALID_REQUIRED_ACKS", false, "Produce request specified an invalid value for required acks."},
 	IllegalGeneration + 1:                  {"ILLEGAL_GENERATION", false, "Specified group generation id is not valid."},
 	InconsistentGroupProtocol + 1:          {"INCONSISTENT_GROUP_PROTOCOL", false, "The group member's supported protocols are incompatible with those of existing members or first group member tried to join with empty protocol type or empty protocol list."},
-	InvalidGroupId + 1:                     {"INVALID_GROUP_ID", false, "The configured groupId is invalid."},
-	UnknownMemberId + 1:                    {"UNKNOWN_MEMBER_ID", false, "The coordinator is not aware of this member."},
+	InvalidGroupID + 1:                     {"INVALID_GROUP_ID", false, "The configured groupId is invalid."},
+	UnknownMemberID + 1:                    {"UNKNOWN_MEMBER_ID", false, "The coordinator is not aware of this member."},
 	InvalidSessionTimeout + 1:              {"INVALID_SESSION_TIMEOUT", false, "The session timeout is not within the range allowed by the broker (as configured by group.min.session.timeout.ms and group.max.session.timeout.ms)."},
 	RebalanceInProgress + 1:                {"REBALANCE_IN_PROGRESS", false, "The group is rebalancing, so a rejoin is needed."},
 	InvalidCommitOffsetSize + 1:            {"INVALID_COMMIT_OFFSET_SIZE", false, "The committing offset data size is not valid."},
@@ -260,17 +260,17 @@ var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
 	DuplicateSequenceNumber + 1:            {"DUPLICATE_SEQUENCE_NUMBER", false, "The broker received a duplicate sequence number."},
 	InvalidProducerEpoch + 1:               {"INVALID_PRODUCER_EPOCH", false, "Producer attempted to produce with an old epoch."},
 	InvalidTxnState + 1:                    {"INVALID_TXN_STATE", false, "The producer attempted a transactional operation in an invalid state."},
-	InvalidProducerIdMapping + 1:           {"INVALID_PRODUCER_ID_MAPPING", false, "The producer attempted to use a producer id which is not currently assigned to its transactional id."},
+	InvalidProducerIDMapping + 1:           {"INVALID_PRODUCER_ID_MAPPING", false, "The producer attempted to use a producer id which is not currently assigned to its transactional id."},
 	InvalidTransactionTimeout + 1:          {"INVALID_TRANSACTION_TIMEOUT", false, "The transaction timeout is larger than the maximum value allowed by the broker (as configured by transaction.max.timeout.ms)."},
 	ConcurrentTransactions + 1:             {"CONCURRENT_TRANSACTIONS", true, "The producer attempted to update a transaction while another concurrent operation on the same transaction was ongoing."},
 	TransactionCoordinatorFenced + 1:       {"TRANSACTION_COORDINATOR_FENCED", false, "Indicates that the transaction coordinator sending a WriteTxnMarker is no longer the current coordinator for a given producer."},
-	TransactionalIdAuthorizationFailed + 1: {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", false, "Transactional Id authorization failed."},
+	TransactionalIDAuthorizationFailed + 1: {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", false, "Transactional Id authorization failed."},
 	SecurityDisabled + 1:                   {"SECURITY_DISABLED", false, "Security features are disabled."},
 	OperationNotAttempted + 1:              {"OPERATION_NOT_ATTEMPTED", false, "The broker did not attempt to execute this operation. This may happen for batched RPCs where some operations in the batch failed, causing the broker to respond without trying the rest."},
 	KafkaStorageError + 1:                  {"KAFKA_STORAGE_ERROR", true, "Disk error when trying to access log file on the disk."},
 	LogDirNotFound + 1:                     {"LOG_DIR_NOT_FOUND", false, "The user-specified log directory is not found in the broker config."},
 	SaslAuthenticationFailed + 1:           {"SASL_AUTHENTICATION_FAILED", false, "SASL Authentication failed."},
-	UnknownProducerId + 1:                  {"UNKNOWN_PRODUCER_ID", false, "This exception is raised by the broker if it could not locate the producer metadata associated with the producerId in question. This could happen if, for instance, the producer's records were deleted because their retention time had elapsed. Once the last records of the producerId are removed, the producer's metadata is removed from the broker, and future appends by the producer will return this exception."},
+	UnknownProducerID + 1:                  {"UNKNOWN_PRODUCER_ID", false, "This exception is raised by the broker if it could not locate the producer metadata associated with the producerId in question. This could happen if, for instance, the producer's records were deleted because their retention time had elapsed. Once the last records of the producerId are removed, the producer's metadata is removed from the broker, and future appends by the producer will return this exception."},
 	ReassignmentInProgress + 1:             {"REASSIGNMENT_IN_PROGRESS", false, "A partition reassignment is in progress."},
 	DelegationTokenAuthDisabled + 1:        {"DELEGATION_TOKEN_AUTH_DISABLED", false, "Delegation Token feature is not enabled."},
 	DelegationTokenNotFound + 1:            {"DELEGATION_TOKEN_NOT_FOUND", false, "Delegation Token is not found on server."},
@@ -280,8 +280,8 @@ var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
 	DelegationTokenExpired + 1:             {"DELEGATION_TOKEN_EXPIRED", false, "Delegation Token is expired."},
 	InvalidPrincipalType + 1:               {"INVALID_PRINCIPAL_TYPE", false, "Supplied principalType is not supported."},
 	NonEmptyGroup + 1:                      {"NON_EMPTY_GROUP", false, "The group is not empty."},
-	GroupIdNotFound + 1:                    {"GROUP_ID_NOT_FOUND", false, "The group id does not exist."},
-	FetchSessionIdNotFound + 1:             {"FETCH_SESSION_ID_NOT_FOUND", true, "The fetch session ID was not found."},
+	GroupIDNotFound + 1:                    {"GROUP_ID_NOT_FOUND", false, "The group id does not exist."},
+	FetchSessionIDNotFound + 1:             {"FETCH_SESSION_ID_NOT_FOUND", true, "The fetch session ID was not found."},
 	InvalidFetchSessionEpoch + 1:           {"INVALID_FETCH_SESSION_EPOCH", true, "The fetch session epoch is invalid."},
 	ListenerNotFound + 1:                   {"LISTENER_NOT_FOUND", true, "There is no listener on the leader broker that matches the listener on which metadata request was processed."},
 	TopicDeletionDisabled + 1:              {"TOPIC_DELETION_DISABLED", false, "Topic deletion is disabled."},
@@ -290,10 +290,10 @@ var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
 	UnsupportedCompressionType + 1:         {"UNSUPPORTED_COMPRESSION_TYPE", false, "The requesting client does not support the compression type of given partition."},
 	StaleBrokerEpoch + 1:                   {"STALE_BROKER_EPOCH", false, "Broker epoch has changed."},
 	OffsetNotAvailable + 1:                 {"OFFSET_NOT_AVAILABLE", true, "The leader high watermark has not caught up from a recent leader election so the offsets cannot be guaranteed to be monotonically increasing."},
-	MemberIdRequired + 1:                   {"MEMBER_ID_REQUIRED", false, "The group member needs to have a valid member id before actually entering a consumer group."},
+	MemberIDRequired + 1:                   {"MEMBER_ID_REQUIRED", false, "The group member needs to have a valid member id before actually entering a consumer group."},
 	PreferredLeaderNotAvailable + 1:        {"PREFERRED_LEADER_NOT_AVAILABLE", true, "The preferred leader was not available."},
 	GroupMaxSizeReached + 1:                {"GROUP_MAX_SIZE_REACHED", false, "The consumer group has reached its max size."},
-	FencedInstanceId + 1:                   {"FENCED_INSTANCE_ID", false, "The broker rejected this static consumer since another consumer with the same group.instance.id has registered with a different member.id."},
+	FencedInstanceID + 1:                   {"FENCED_INSTANCE_ID", false, "The broker rejected this static consumer since another consumer with the same group.instance.id has registered with a different member.id."},
 	EligibleLeadersNotAvailable + 1:        {"ELIGIBLE_LEADERS_NOT_AVAILABLE", true, "Eligible topic partition leaders are not available."},
 	ElectionNotNeeded + 1:                  {"ELECTION_NOT_NEEDED", true, "Leader election not needed for topic partition."},
 	NoReassignmentInProgress + 1:           {"NO_REASSIGNMENT_IN_PROGRESS", false, "No partition reassignment is in progress."},
@@ -311,24 +311,24 @@ var errorTable = [...]errorRow{ //nolint:gochecknoglobals // constant
 	PrincipalDeserializationFailure + 1:    {"PRINCIPAL_DESERIALIZATION_FAILURE", false, "Request principal deserialization failed during forwarding. This indicates an internal error on the broker cluster security setup."},
 	SnapshotNotFound + 1:                   {"SNAPSHOT_NOT_FOUND", false, "Requested snapshot was not found."},
 	PositionOutOfRange + 1:                 {"POSITION_OUT_OF_RANGE", false, "Requested position is not greater than or equal to zero, and less than the size of the snapshot."},
-	UnknownTopicId + 1:                     {"UNKNOWN_TOPIC_ID", true, "This server does not host this topic ID."},
+	UnknownTopicID + 1:                     {"UNKNOWN_TOPIC_ID", true, "This server does not host this topic ID."},
 	DuplicateBrokerRegistration + 1:        {"DUPLICATE_BROKER_REGISTRATION", false, "This broker ID is already in use."},
-	BrokerIdNotRegistered + 1:              {"BROKER_ID_NOT_REGISTERED", false, "The given broker ID was not registered."},
-	InconsistentTopicId + 1:                {"INCONSISTENT_TOPIC_ID", true, "The log's topic ID did not match the topic ID in the request."},
-	InconsistentClusterId + 1:              {"INCONSISTENT_CLUSTER_ID", false, "The clusterId in the request does not match that found on the server."},
-	TransactionalIdNotFound + 1:            {"TRANSACTIONAL_ID_NOT_FOUND", false, "The transactionalId could not be found."},
-	FetchSessionTopicIdError + 1:           {"FETCH_SESSION_TOPIC_ID_ERROR", true, "The fetch session encountered inconsistent topic ID usage."},
+	BrokerIDNotRegistered + 1:              {"BROKER_ID_NOT_REGISTERED", false, "The given broker ID was not registered."},
+	InconsistentTopicID + 1:                {"INCONSISTENT_TOPIC_ID", true, "The log's topic ID did not match the topic ID in the request."},
+	InconsistentClusterID + 1:              {"INCONSISTENT_CLUSTER_ID", false, "The clusterId in the request does not match that found on the server."},
+	TransactionalIDNotFound + 1:            {"TRANSACTIONAL_ID_NOT_FOUND", false, "The transactionalId could not be found."},
+	FetchSessionTopicIDError + 1:           {"FETCH_SESSION_TOPIC_ID_ERROR", true, "The fetch session encountered inconsistent topic ID usage."},
 	IneligibleReplica + 1:                  {"INELIGIBLE_REPLICA", false, "The new ISR contains at least one ineligible replica."},
 	NewLeaderElected + 1:                   {"NEW_LEADER_ELECTED", false, "The AlterPartition request successfully updated the partition state but the leader has changed."},
 	OffsetMovedToTieredStorage + 1:         {"OFFSET_MOVED_TO_TIERED_STORAGE", false, "The requested offset is moved to tiered storage."},
 	FencedMemberEpoch + 1:                  {"FENCED_MEMBER_EPOCH", false, "The member epoch is fenced by the group coordinator. The member must abandon all its partitions and rejoin."},
-	UnreleasedInstanceId + 1:               {"UNRELEASED_INSTANCE_ID", false, "The instance ID is still used by another member in the consumer group. That member must leave first."},
+	UnreleasedInstanceID + 1:               {"UNRELEASED_INSTANCE_ID", false, "The instance ID is still used by another member in the consumer group. That member must leave first."},
 	UnsupportedAssignor + 1:                {"UNSUPPORTED_ASSIGNOR", false, "The assignor or its version range is not supported by the consumer group."},
 	StaleMemberEpoch + 1:                   {"STALE_MEMBER_EPOCH", false, "The member epoch is stale. The member must retry after receiving its updated member epoch via the ConsumerGroupHeartbeat API."},
 	MismatchedEndpointType + 1:             {"MISMATCHED_ENDPOINT_TYPE", false, "The request was sent to an endpoint of the wrong type."},
 	UnsupportedEndpointType + 1:            {"UNSUPPORTED_ENDPOINT_TYPE", false, "This endpoint type is not supported yet."},
-	UnknownControllerId + 1:                {"UNKNOWN_CONTROLLER_ID", false, "This controller ID is not known."},
-	UnknownSubscriptionId + 1:              {"UNKNOWN_SUBSCRIPTION_ID", false, "Client sent a push telemetry request with an invalid or outdated subscription ID."},
+	UnknownControllerID + 1:                {"UNKNOWN_CONTROLLER_ID", false, "This controller ID is not known."},
+	UnknownSubscriptionID + 1:              {"UNKNOWN_SUBSCRIPTION_ID", false, "Client sent a push telemetry request with an invalid or outdated subscription ID."},
 	TelemetryTooLarge + 1:                  {"TELEMETRY_TOO_LARGE", false, "Client sent a push telemetry request larger than the maximum size the broker will accept."},
 	InvalidRegistration + 1:                {"INVALID_REGISTRATION", false, "The controller has considered the broker registration to be invalid."},
 	TransactionAbortable + 1:               {"TRANSACTION_ABORTABLE", false, "The server encountered an error with the transaction. The client can abort the transaction to continue using this transactional ID."},

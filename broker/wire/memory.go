@@ -38,7 +38,7 @@ func grow(p unsafe.Pointer, slice reflect.Type, n int) unsafe.Pointer {
 }
 
 // emptySlice is what data of an empty slice points to that is not nil.
-var emptySlice [0]byte //nolint:gochecknoglobals // has no state
+var emptySlice [0]byte // has no state
 
 // setEmpty makes the slice at p empty and not nil.
 func setEmpty(p unsafe.Pointer) {

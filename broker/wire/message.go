@@ -66,7 +66,7 @@ func New[T any]() T {
 }
 
 // defaultsByType caches what defaults computes; like plans it holds derived data only.
-var defaultsByType sync.Map //nolint:gochecknoglobals // derived data, see the package documentation
+var defaultsByType sync.Map // derived data, see the package documentation
 
 // defaults returns the defaults of a struct type of this package.
 func defaults(typ reflect.Type) []initValue {

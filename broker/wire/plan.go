@@ -71,7 +71,7 @@ type initValue struct {
 // versionRange is the first and last version in which something holds; lo > hi is never.
 type versionRange struct{ lo, hi int16 }
 
-var never = versionRange{1, 0} //nolint:gochecknoglobals // constant
+var never = versionRange{1, 0} // constant
 
 func (r versionRange) has(v int16) bool { return r.lo <= v && v <= r.hi }
 
@@ -406,7 +406,7 @@ type planCache [maxVersions]atomic.Pointer[structPlan]
 
 // plans is the cache of all plans: requests and responses by API key. It holds nothing but what compile derives from
 // the types; two goroutines that miss at once build the same plan and either may stay.
-var plans [maxKey + 1][2]planCache //nolint:gochecknoglobals // derived data, see the package documentation
+var plans [maxKey + 1][2]planCache // derived data, see the package documentation
 
 // planOf returns the plan of a message in a version.
 func planOf(m Message, version int16) (*structPlan, error) {
