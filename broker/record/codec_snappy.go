@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -94,44 +95,48 @@ func (d *snappyDecoder) block(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// standardSnappy says whether no copy of a block has offset 0. The fast decoder takes that for "the last offset again",
-// an extension that no consumer but itself could read. Anything else that is wrong with the block is left to the decoder.
+// standardSnappy says whether the block holds no short copy from offset 0, which the fast decoder takes for "the last
+// offset again": an extension that no consumer but itself could read. Anything else that is wrong is left to the decoder.
 func standardSnappy(b []byte) bool {
+	// Such a copy is a byte 000xxx01 and a 0. Mostly no two bytes look like that, and the tags needn't be followed.
+	for i := 1; ; i++ {
+		next := bytes.IndexByte(b[min(i, len(b)):], 0)
+		if next < 0 {
+			return true
+		}
+		if i += next; b[i-1]&0xe3 == 1 {
+			break
+		}
+	}
 	_, s := binary.Uvarint(b)
 	for s < len(b) {
 		tag := b[s]
 		switch tag & 3 {
-		case 0:
-			x := int(tag >> 2)
+		case 0: // a literal
+			length := int(tag >> 2)
 			s++
-			if extra := x - 59; extra > 0 {
+			if extra := length - 59; extra > 0 {
 				if s+extra > len(b) {
 					return true
 				}
-				x = 0
+				length = 0
 				for i := range extra {
-					x |= int(b[s+i]) << (8 * i)
+					length |= int(b[s+i]) << (8 * i)
 				}
 				s += extra
 			}
-			if x < 0 || x >= len(b)-s {
+			if length < 0 || length >= len(b)-s {
 				return true
 			}
-			s += x + 1
+			s += length + 1
 		case 1:
 			if s+1 < len(b) && tag>>5 == 0 && b[s+1] == 0 {
 				return false
 			}
 			s += 2
 		case 2:
-			if s+2 < len(b) && b[s+1]|b[s+2] == 0 {
-				return false
-			}
 			s += 3
 		default:
-			if s+4 < len(b) && b[s+1]|b[s+2]|b[s+3]|b[s+4] == 0 {
-				return false
-			}
 			s += 5
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -11,8 +12,10 @@ import (
 const (
 	// A payload of at most zstdWholeInput bytes is first decoded in one go, which is much faster than as a stream, into
 	// a buffer of at most zstdWholeOutput. One that expands further is streamed.
-	zstdWholeInput  = 512 << 10
-	zstdWholeOutput = 1 << 20
+	zstdWholeInput  = 1 << 20
+	zstdWholeOutput = maxKeptBytes
+	zstdGuess       = 6        // times the payload is the first buffer
+	zstdMaxExpands  = 32 << 10 // 4 bytes can stand for 128 KiB
 
 	// The history a frame asks for. Up to level 19 the reference implementation asks for at most maxPooledWindow;
 	// maxWindow, level 22, is what Java's decoder accepts.
@@ -28,6 +31,8 @@ type zstdDecoder struct {
 	whole  *zstd.Decoder
 	stream *zstd.Decoder
 	wide   *zstd.Decoder // this payload's, when it needs a window that isn't worth keeping
+	serial *sync.Mutex   // taken for wide, unless nil
+	locked bool
 	out    []byte
 	state  zstdState
 }
@@ -54,7 +59,8 @@ func (d *zstdDecoder) reset(in []byte, _ int8, _ int64) error {
 		return brokenStream(CodecZstd, io.ErrUnexpectedEOF)
 	}
 	if len(in) <= zstdWholeInput {
-		if done, err := d.decodeWhole(in); done || err != nil {
+		done, err := d.decodeWhole(in)
+		if done || err != nil {
 			return err
 		}
 	}
@@ -69,13 +75,16 @@ func (d *zstdDecoder) decodeWhole(in []byte) (done bool, err error) {
 			return false, brokenStream(CodecZstd, err)
 		}
 	}
-	for size := max(pieceSize, cap(d.out)); ; size = zstdWholeOutput {
+	for size := min(max(pieceSize, cap(d.out), len(in)*zstdGuess), zstdWholeOutput); ; size = zstdWholeOutput {
 		d.out = grow(d.out, size)
-		if out, err := d.whole.DecodeAll(in, d.out[:0]); err == nil {
+		out, err := d.whole.DecodeAll(in, d.out[:0])
+		switch {
+		case err == nil:
 			d.out, d.state = out, zstdDecoded
 			return true, nil
-		}
-		if size >= zstdWholeOutput {
+		case len(in) < size/zstdMaxExpands:
+			return false, brokenStream(CodecZstd, err) // it can't have been for want of room
+		case size >= zstdWholeOutput:
 			return false, nil
 		}
 	}
@@ -95,6 +104,10 @@ func (d *zstdDecoder) startStream(in []byte) (err error) {
 	reader := d.stream
 	switch {
 	case wideWindow(in):
+		if d.serial != nil {
+			d.serial.Lock()
+			d.locked = true
+		}
 		if d.wide, err = newZstdReader(maxWindow); err != nil {
 			return brokenStream(CodecZstd, err)
 		}
@@ -150,6 +163,10 @@ func (d *zstdDecoder) release() {
 		d.wide.Close()
 		d.wide = nil
 	}
+	if d.locked {
+		d.serial.Unlock()
+	}
+	d.serial, d.locked = nil, false
 	d.in.Reset(nil)
 	d.out = keep(d.out)
 	d.state = zstdDone

@@ -26,8 +26,9 @@ type Codecs struct {
 	encoders [codecCount][maxLevelIndex + 1]sync.Pool
 	cursors  sync.Pool
 
-	// wideWindow serialises the checking of zstd frames that want a window above maxPooledWindow, which takes up to
-	// maxWindow of memory: only one at a time, whatever clients send.
+	// wideWindow is held while checking or rebuilding decodes a zstd frame that wants a window above maxPooledWindow,
+	// which takes up to maxWindow of memory: only one at a time, whatever clients send. Iterating doesn't take it, since
+	// it runs the caller's code in between.
 	wideWindow sync.Mutex
 }
 
@@ -134,16 +135,6 @@ func levelIndex(c Codec, level int) int {
 		return int(zstdLevel(level))
 	}
 	return 0
-}
-
-// lockWideWindow takes the lock if decoding the batch needs so much memory that only one at a time may do it, and returns
-// what gives it back.
-func (s *Codecs) lockWideWindow(b Batch) (unlock func()) {
-	if s == nil || b.Codec() != CodecZstd || !wideWindow(b.Payload()) {
-		return func() {}
-	}
-	s.wideWindow.Lock()
-	return s.wideWindow.Unlock
 }
 
 // plainDecoder is that of uncompressed records: one piece, no copy.

@@ -15,9 +15,9 @@ type cursor struct {
 	codec   Codec
 }
 
-// open returns a cursor over payload. Close it.
-func (s *Codecs) open(codec Codec, magic int8, payload []byte, limit int64) (*cursor, error) {
-	c, _ := s.getCursor()
+// open returns a cursor over payload. Close it. Only who runs no foreign code before that may set serial: see wideWindow.
+func (s *Codecs) open(codec Codec, magic int8, payload []byte, limit int64, serial bool) (*cursor, error) {
+	c := s.cursor()
 	c.pool, c.codec = s, codec
 	if codec == CodecNone {
 		c.piece = payload
@@ -32,6 +32,9 @@ func (s *Codecs) open(codec Codec, magic int8, payload []byte, limit int64) (*cu
 	c.left = limit
 	var err error
 	if c.source, err = s.decoder(codec); err == nil {
+		if z, ok := c.source.(*zstdDecoder); ok && serial && s != nil {
+			z.serial = &s.wideWindow
+		}
 		err = c.source.reset(payload, magic, limit)
 	}
 	if err != nil {
@@ -41,13 +44,13 @@ func (s *Codecs) open(codec Codec, magic int8, payload []byte, limit int64) (*cu
 	return c, nil
 }
 
-func (s *Codecs) getCursor() (*cursor, bool) {
+func (s *Codecs) cursor() *cursor {
 	if s != nil {
 		if c, ok := s.cursors.Get().(*cursor); ok {
-			return c, true
+			return c
 		}
 	}
-	return new(cursor), false
+	return new(cursor)
 }
 
 func (c *cursor) close() {

@@ -29,7 +29,7 @@ func (o *ValidateOptions) judge(timestamp int64, appended bool) verdict {
 
 // explain looks again at every record of a batch whose structure is right and adds to r which ones break a rule, and how.
 func explain(b Batch, o *ValidateOptions, r *ValidateResult) error {
-	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed)
+	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed, true)
 	if err != nil {
 		return err
 	}

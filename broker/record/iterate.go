@@ -45,6 +45,8 @@ type ReadOptions struct {
 	Codecs *Codecs
 	// MaxDecompressed limits the decompressed bytes of each entry: 0 is DefaultMaxDecompressed, less is no limit.
 	MaxDecompressed int64
+
+	serial bool // see Codecs.open
 }
 
 // Records iterates over the records of the batch, in order, and checks their structure on the way as ValidateRecords does.
@@ -66,7 +68,7 @@ func (b Batch) each(o ReadOptions, f func(*Record) bool) error {
 	if count < 0 {
 		return invalid("records count %d", count)
 	}
-	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed)
+	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed, o.serial)
 	if err != nil {
 		return err
 	}

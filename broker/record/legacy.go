@@ -200,7 +200,7 @@ func (l Legacy) baseOffset(o ReadOptions, payload []byte) (int64, error) {
 // inner calls f with offset field and body (crc to value) of each inner message until it returns false or an error. The
 // body is valid during the call and long enough for its magic's fixed fields.
 func (l Legacy) inner(o ReadOptions, payload []byte, f func(offset int64, m []byte) (bool, error)) error {
-	c, err := o.Codecs.open(l.Codec(), l.Magic(), payload, o.MaxDecompressed)
+	c, err := o.Codecs.open(l.Codec(), l.Magic(), payload, o.MaxDecompressed, o.serial)
 	if err != nil {
 		return err
 	}

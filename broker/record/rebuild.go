@@ -39,9 +39,8 @@ func Rebuild(dst []byte, b Batch, o RebuildOptions) (batch Batch, buffer []byte,
 	if err := builder.Start(dst, options); err != nil {
 		return nil, dst, err
 	}
-	defer o.Codecs.lockWideWindow(b)()
 	var failed error
-	err = b.each(ReadOptions{Codecs: o.Codecs, MaxDecompressed: o.MaxDecompressed}, func(r *Record) bool {
+	err = b.each(ReadOptions{Codecs: o.Codecs, MaxDecompressed: o.MaxDecompressed, serial: true}, func(r *Record) bool {
 		failed = builder.Append(r.Timestamp, r.Key, r.Value, r.Headers...)
 		return failed == nil
 	})

@@ -158,12 +158,14 @@ func (w *walk) all(b Batch, o *ValidateOptions) error {
 		return invalid("records count %d", w.count)
 	}
 	if b.Codec() == CodecNone {
-		// The ordinary case, without a pooled cursor.
-		c := cursor{piece: b.Payload()}
-		return w.pieces(&c)
+		// The ordinary case needs no cursor, unless something is wrong.
+		rest := w.whole(b.Payload())
+		if w.index == w.count && len(rest) == 0 {
+			return nil
+		}
+		return w.pieces(&cursor{piece: rest})
 	}
-	defer o.Codecs.lockWideWindow(b)()
-	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed)
+	c, err := o.Codecs.open(b.Codec(), 2, b.Payload(), o.MaxDecompressed, true)
 	if err != nil {
 		return err
 	}
@@ -184,110 +186,109 @@ func (w *walk) pieces(c *cursor) error {
 }
 
 // whole walks the records that lie in p from end to end and returns the rest, which begins with a record that doesn't,
-// or with one that is wrong. This loop is what every produced byte pays for: the usual lengths are read in place, and
-// anything unusual is left to partial, which reads one record carefully.
+// or with one that is wrong. This loop is what every produced byte pays for: the usual varints are read in place, nothing
+// is called, and anything unusual is left to partial, which reads one record carefully. Positions only grow, so it is
+// enough to compare them with the end of p on the way and with the end of the record at last.
 func (w *walk) whole(p []byte) []byte {
 	index, count := w.index, w.count
 	low, high, base := w.low, w.high, w.base
 	maxTimestamp, maxIndex := w.maxTimestamp, w.maxIndex
 	gaps, nullKey, suspect := w.gaps, w.nullKey, w.suspect
+	start := 0 // of the record
 outer:
 	for ; index < count; index++ {
-		// The length: one, two or three bytes.
-		var length, i int
-		switch {
-		case len(p) < 7: // the shortest record
-			break outer
-		case p[0] < 0x80:
-			length, i = int(p[0]>>1), 1
-			if p[0]&1 != 0 {
-				break outer // negative
-			}
-		case p[1] < 0x80:
-			u := uint(p[0]&0x7f) | uint(p[1])<<7
-			length, i = int(u>>1), 2
-			if u&1 != 0 {
-				break outer
-			}
-		default:
-			n, at := varint32(p, 0)
-			if at < 0 || n < 0 {
-				break outer
-			}
-			length, i = int(n), at
+		i := start
+		if i+7 > len(p) { // the shortest record
+			break
 		}
-		end := i + length
-		if uint(end) > uint(len(p)) || length < 6 {
-			break outer
+		// The length. Its lowest bit, as that of every varint, is the sign.
+		u := uint32(p[i])
+		if u < 0x80 {
+			i++
+		} else {
+			var n int
+			if u, n = varintAt(p, i); n == 0 {
+				break
+			}
+			i += n
 		}
-		r := p[i:end]
+		if u&1 != 0 {
+			break
+		}
+		end := i + int(u>>1)
+		if uint(end) > uint(len(p)) {
+			break
+		}
+		i++ // the attributes
 
-		// Attributes are r[0]; then the timestamp delta.
+		// The timestamp delta.
+		if uint(i) >= uint(len(p)) {
+			break
+		}
 		var timestamp int64
-		if u := r[1]; u < 0x80 {
-			timestamp = int64(u>>1) ^ -int64(u&1)
-			i = 2
-		} else if timestamp, i = varint64(r, 1); i < 0 || i >= len(r) {
-			break outer
+		if u = uint32(p[i]); u < 0x80 {
+			timestamp = int64(unzigzag32(u))
+			i++
+		} else if v, n := varintAt(p, i); n > 0 {
+			timestamp = int64(unzigzag32(v))
+			i += n
+		} else if timestamp, i = varint64(p, i); i < 0 {
+			break
 		}
 		timestamp += base
 
 		// The offset delta.
-		var offset int32
-		if u := r[i]; u < 0x80 {
-			offset = int32(u>>1) ^ -int32(u&1)
+		if uint(i) >= uint(len(p)) {
+			break
+		}
+		if u = uint32(p[i]); u < 0x80 {
 			i++
-		} else if offset, i = varint32(r, i); i < 0 {
-			break outer
+		} else {
+			var n int
+			if u, n = varintAt(p, i); n == 0 {
+				break
+			}
+			i += n
 		}
-		if i >= len(r) {
-			break outer
-		}
+		offset := unzigzag32(u)
 
-		// The key.
-		var size int32
-		if u := r[i]; u < 0x80 {
-			size = int32(u>>1) ^ -int32(u&1)
-			i++
-		} else if size, i = varint32(r, i); i < 0 {
-			break outer
-		}
-		noKey := size < 0
-		if !noKey {
-			i += int(size)
-		}
-		if uint(i) >= uint(len(r)) {
-			break outer
-		}
-
-		// The value.
-		if u := r[i]; u < 0x80 {
-			size = int32(u>>1) ^ -int32(u&1)
-			i++
-		} else if size, i = varint32(r, i); i < 0 {
-			break outer
-		}
-		if size > 0 {
-			i += int(size)
-		}
-		if uint(i) >= uint(len(r)) {
-			break outer
+		// Key and value: null has length -1, and any negative length is null.
+		var noKey bool
+		for field := range 2 {
+			if uint(i) >= uint(len(p)) {
+				break outer
+			}
+			if u = uint32(p[i]); u < 0x80 {
+				i++
+			} else {
+				var n int
+				if u, n = varintAt(p, i); n == 0 {
+					break outer
+				}
+				i += n
+			}
+			if u&1 == 0 {
+				i += int(u >> 1)
+			} else if field == 0 {
+				noKey = true
+			}
 		}
 
 		// The headers: mostly none, and then this byte is the last one.
-		if r[i] != 0 {
-			if i = skipHeaders(r, i); i < 0 {
-				break outer
-			}
-		} else {
-			i++
+		if uint(i) >= uint(len(p)) {
+			break
 		}
-		if i != len(r) {
-			break outer
+		if p[i] == 0 {
+			i++
+		} else if i = skipHeaders(p[:end], i); i < 0 {
+			break
+		}
+		if i != end {
+			break
 		}
 
 		// The record is well formed. What does it say?
-		p = p[end:]
+		start = end
 		if offset != index {
 			gaps = true
 		}
@@ -303,11 +304,14 @@ outer:
 	}
 	w.index, w.maxTimestamp, w.maxIndex = index, maxTimestamp, maxIndex
 	w.gaps, w.nullKey, w.suspect = gaps, nullKey, suspect
-	return p
+	return p[start:]
 }
 
 // skipHeaders returns the position after the headers of a record, whose count begins at r[i], or -1 if they are wrong.
 func skipHeaders(r []byte, i int) int {
+	if i > len(r) {
+		return -1
+	}
 	count, i := varint32(r, i)
 	if i < 0 || count < 0 || int(count) > len(r)-i {
 		return -1

@@ -1,6 +1,9 @@
 package record
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Zig-zag varints as in protocol buffers, at most 5 bytes for int32 and 10 for int64. As in Kafka, bits of the last byte
 // that don't fit are ignored. Source: ByteUtils.java.
@@ -25,6 +28,21 @@ func varint32(b []byte, i int) (int32, int) {
 		}
 	}
 	return 0, -1
+}
+
+// varintAt reads, without a branch that depends on its length, a varint of at most 4 bytes at b[i:]. It returns it before
+// the zig-zag is undone, and its length: 0 when it is longer or b[i:] is shorter than 4 bytes.
+func varintAt(b []byte, i int) (u uint32, n int) {
+	if i+4 > len(b) {
+		return 0, 0
+	}
+	x := binary.LittleEndian.Uint32(b[i:])
+	last := ^x & 0x80808080
+	if last == 0 {
+		return 0, 0
+	}
+	x &= last ^ (last - 1) // the bytes up to the first without the continuation bit
+	return x&0x7f | x>>1&0x3f80 | x>>2&0x1fc000 | x>>3&0xfe00000, bits.TrailingZeros32(last)>>3 + 1
 }
 
 // varint64 is varint32 for up to 10 bytes.
