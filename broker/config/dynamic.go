@@ -37,13 +37,13 @@ func (c *Config) usable(props map[string]string, perBroker bool) map[string]stri
 			err = checkPlacement(key, perBroker)
 		}
 		if err == nil && isDynamicPassword(key) {
-			err = &Error{Key: key, Value: hidden, Reason: passwordReason}
+			err = &Error{Key: key, Value: hidden, Reason: passwordReason, err: ErrDynamicPassword}
 		}
 		if err != nil {
 			if err.Key == "" {
-				err.Key, err.Value = key, shown(key, props[key])
+				err.Value = shown(key, props[key])
 			}
-			err.Where = where
+			err.Key, err.Where = key, where
 			c.problems = append(c.problems, err)
 			continue
 		}
@@ -108,7 +108,7 @@ func (c *Config) validateDynamic(props map[string]string, perBroker bool) *Error
 	}
 	for _, key := range keys {
 		if isDynamicPassword(key) {
-			return &Error{Key: key, Value: hidden, Reason: passwordReason}
+			return &Error{Key: key, Value: hidden, Reason: passwordReason, err: ErrDynamicPassword}
 		}
 	}
 	next := *c

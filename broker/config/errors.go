@@ -12,9 +12,19 @@ type Error struct {
 	Where string
 	// Reason says what is allowed, in Kafka's words where Kafka has words for it.
 	Reason string
+	// err is what errors.Is finds, if anything.
+	err error
 }
 
-// Message is the text that Kafka answers a request with.
+// Unwrap returns the kind of the error, if it has one.
+func (e *Error) Unwrap() error { return e.err }
+
+// ErrDynamicPassword is wrapped by the error for a password that cannot be stored in ZooKeeper: INVALID_CONFIG to Kafka, where all
+// other errors of broker configs are INVALID_REQUEST.
+var ErrDynamicPassword = errors.New("password cannot be dynamic")
+
+// Message is the text that Kafka answers a request with. For topics it puts "Invalid config value for resource
+// ConfigResource(type=TOPIC, name='t'): " in front if Key is set.
 func (e *Error) Message() string {
 	if e.Key == "" {
 		return e.Reason
