@@ -105,7 +105,7 @@ func (c *Controller) AllocateProducerIDs(req *wire.AllocateProducerIdsRequest, d
 			fail(wire.NotController)()
 			return nil
 		case b == nil:
-			fail(wire.BrokerIdNotRegistered)()
+			fail(wire.BrokerIDNotRegistered)()
 			return nil
 		case b.epoch != req.BrokerEpoch:
 			fail(wire.StaleBrokerEpoch)()

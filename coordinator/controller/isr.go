@@ -11,12 +11,12 @@ import (
 
 // AlterPartition handles a leader's wish to change ISRs and calls done exactly once: on the loop goroutine, or at once if
 // the request cannot be queued. The request is not to be changed until then.
-func (c *Controller) AlterPartition(req *wire.AlterPartitionRequest, version int16, done func(*wire.AlterPartitionResponse)) {
+func (c *Controller) AlterPartition(req *wire.AlterPartitionRequest, done func(*wire.AlterPartitionResponse)) {
 	fail := func(code wire.Error) func() {
 		return func() { done(&wire.AlterPartitionResponse{ErrorCode: code}) }
 	}
 	c.request(KindAlterPartition, "", func(ctx context.Context) error {
-		return c.alterPartition(ctx, req, version, done)
+		return c.alterPartition(ctx, req, done)
 	}, fail(wire.NotController), fail(wire.RequestTimedOut))
 }
 
@@ -28,7 +28,7 @@ type alteration struct {
 	write   bool // It passed all checks and has to be written.
 }
 
-func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitionRequest, version int16, done func(*wire.AlterPartitionResponse)) error {
+func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitionRequest, done func(*wire.AlterPartitionResponse)) error {
 	if !c.active.Load() {
 		done(&wire.AlterPartitionResponse{ErrorCode: wire.NotController})
 		return nil
@@ -42,10 +42,12 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 	var writing []*alteration
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		// Below v2 topics have names, from then on ids.
 		known := c.cluster.topics[t.TopicName]
 		missing := wire.UnknownTopicOrPartition
-		if version >= 2 {
-			known, missing = c.cluster.topicByID[t.TopicID], wire.UnknownTopicId
+		byName := t.TopicName != ""
+		if !byName {
+			known, missing = c.cluster.topicByID[t.TopicID], wire.UnknownTopicID
 		}
 		topics[i] = make([]alteration, len(t.Partitions))
 		for j := range t.Partitions {
@@ -54,7 +56,7 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 				a.outcome = missing
 				continue
 			}
-			*a = c.checkAlteration(req.BrokerID, known.index[t.Partitions[j].PartitionIndex], &t.Partitions[j], version)
+			*a = c.checkAlteration(req.BrokerID, known.index[t.Partitions[j].PartitionIndex], &t.Partitions[j], byName)
 			if a.write {
 				writing = append(writing, a)
 			}
@@ -97,12 +99,12 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 }
 
 // checkAlteration compares a request for one partition with what is committed. The order of the checks is Kafka's.
-func (c *Controller) checkAlteration(leader int32, p *partition, r *wire.AlterPartitionRequestPartition, version int16) alteration {
+func (c *Controller) checkAlteration(leader int32, p *partition, r *wire.AlterPartitionRequestPartition, byName bool) alteration {
 	if p == nil || !p.led {
 		return alteration{outcome: wire.UnknownTopicOrPartition}
 	}
 	isr := r.NewIsr
-	if version >= 3 {
+	if len(r.NewIsrWithEpochs) > 0 { // From v3 on. The broker epochs in it mean nothing in ZooKeeper mode.
 		isr = make([]int32, len(r.NewIsrWithEpochs))
 		for i, m := range r.NewIsrWithEpochs {
 			isr[i] = m.BrokerID
@@ -125,17 +127,24 @@ func (c *Controller) checkAlteration(leader int32, p *partition, r *wire.AlterPa
 		a.outcome = wire.InvalidUpdateVersion
 	case want.Recovery == znode.Recovering && (len(isr) > 1 || now.Recovery == znode.Recovered):
 		a.outcome = wire.InvalidRequest
-	case len(isr) == 0 || want.Recovery != znode.Recovering && want.Recovery != znode.Recovered:
-		a.outcome = wire.InvalidRequest // Kafka would write it; a partition without ISR can never be elected again.
+	case now.Leader != leader || !validISR(p, isr) || want.Recovery != znode.Recovering && want.Recovery != znode.Recovered:
+		// Kafka in ZooKeeper mode would write it; its KRaft controller refuses it like this.
+		a.outcome = wire.InvalidRequest
 	case slices.ContainsFunc(isr, func(id int32) bool { return !c.cluster.live(id) }):
 		a.outcome = wire.IneligibleReplica
-		if version < 2 {
+		if byName {
 			a.outcome = wire.OperationNotAttempted
 		}
 	default:
 		a.write = true
 	}
 	return a
+}
+
+// validISR says whether an ISR holds assigned replicas, each once, and at least one: a partition without ISR could never
+// be elected again.
+func validISR(p *partition, isr []int32) bool {
+	return len(isr) > 0 && !hasDuplicates(isr) && !slices.ContainsFunc(isr, func(id int32) bool { return !contains(p.replicas, id) })
 }
 
 // writeAlterations writes what passed the checks and sets the outcomes. A write that was refused because of its version

@@ -26,10 +26,48 @@ type ElectionResult struct {
 	Message string // Says more than the error; may be empty.
 }
 
-// ElectLeaders elects leaders on request and calls done exactly once with one result per partition, by topic and
-// partition. Nil partitions means all; ELECTION_NOT_NEEDED results are left out then. The API handler waits until its
-// broker's metadata shows the leaders.
-func (c *Controller) ElectLeaders(kind ElectionType, partitions []TopicPartition, done func([]ElectionResult)) {
+// ElectLeaders elects leaders on request and calls done exactly once. See RunElections, which says more than the response
+// can: the leaders.
+func (c *Controller) ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire.ElectLeadersResponse)) {
+	kind := ElectionType(req.ElectionType)
+	if kind != ElectPreferred && kind != ElectUnclean {
+		done(&wire.ElectLeadersResponse{ErrorCode: wire.InvalidRequest})
+		return
+	}
+	var tps []TopicPartition
+	if req.TopicPartitions != nil {
+		tps = []TopicPartition{}
+		for _, t := range req.TopicPartitions {
+			for _, id := range t.Partitions {
+				tps = append(tps, TopicPartition{Topic: t.Topic, Partition: id})
+			}
+		}
+	}
+	c.RunElections(kind, tps, func(results []ElectionResult) {
+		resp := &wire.ElectLeadersResponse{}
+		for _, r := range results {
+			n := len(resp.ReplicaElectionResults)
+			if n == 0 || resp.ReplicaElectionResults[n-1].Topic != r.Topic {
+				resp.ReplicaElectionResults = append(resp.ReplicaElectionResults, wire.ElectLeadersResponseTopic{Topic: r.Topic})
+				n++
+			}
+			out := wire.ElectLeadersResponsePartition{PartitionID: r.Partition, ErrorCode: r.Error}
+			if r.Message != "" {
+				out.ErrorMessage = &r.Message
+			} else if r.Error != wire.None {
+				out.ErrorMessage = wire.String(r.Error.Message())
+			}
+			t := &resp.ReplicaElectionResults[n-1]
+			t.PartitionResult = append(t.PartitionResult, out)
+		}
+		done(resp)
+	})
+}
+
+// RunElections elects leaders on request and calls done exactly once with one result per partition, by topic and
+// partition. Nil partitions means all; ELECTION_NOT_NEEDED results are left out then. Whoever needs the new leaders in its
+// broker's metadata waits for them there.
+func (c *Controller) RunElections(kind ElectionType, partitions []TopicPartition, done func([]ElectionResult)) {
 	fail := func(code wire.Error) func() {
 		return func() { done(failElections(partitions, code)) }
 	}
