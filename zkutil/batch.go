@@ -1,0 +1,109 @@
+package zkutil
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// NodeResult is the outcome of one read of a batch.
+type NodeResult struct {
+	Data []byte
+	Stat Stat
+	Err  error // errors.Is(err, ErrNoNode) for a node that does not exist
+}
+
+// GetMany reads nodes, several at a time, and arms watches as Get does. Results are in the order of paths. The error is the first that is
+// not ErrNoNode or another answer of the server; results are then incomplete.
+func (c *Client) GetMany(ctx context.Context, paths []string) ([]NodeResult, error) {
+	out := make([]NodeResult, len(paths))
+	err := c.parallel(ctx, len(paths), func(ctx context.Context, i int) error {
+		r := &out[i]
+		r.Data, r.Stat, r.Err = c.Get(ctx, paths[i])
+		return fatal(r.Err)
+	})
+	return out, err
+}
+
+// ChildrenResult is the outcome of one listing of a batch.
+type ChildrenResult struct {
+	Names []string
+	Stat  Stat
+	Err   error
+}
+
+// ChildrenMany lists children of several nodes as GetMany reads nodes.
+func (c *Client) ChildrenMany(ctx context.Context, paths []string) ([]ChildrenResult, error) {
+	out := make([]ChildrenResult, len(paths))
+	err := c.parallel(ctx, len(paths), func(ctx context.Context, i int) error {
+		r := &out[i]
+		r.Names, r.Stat, r.Err = c.Children(ctx, paths[i])
+		return fatal(r.Err)
+	})
+	return out, err
+}
+
+// MultiResult is the outcome of one transaction of a batch.
+type MultiResult struct {
+	Results []Result
+	Err     error
+}
+
+// MultiMany executes transactions, several at a time and in no particular order. Each stands for itself: look at each Err.
+func (c *Client) MultiMany(ctx context.Context, multis [][]Op) []MultiResult {
+	out := make([]MultiResult, len(multis))
+	_ = c.parallel(ctx, len(multis), func(ctx context.Context, i int) error {
+		out[i].Results, out[i].Err = c.Multi(ctx, multis[i]...)
+		return nil
+	})
+	return out
+}
+
+// fatal filters the errors that end a batch.
+func fatal(err error) error {
+	if err == nil || answeredError(err) {
+		return nil
+	}
+	return err
+}
+
+// parallel calls f for 0..n-1 on as many goroutines as requests may be under way, and returns the first error, after which it starts no more
+// calls. It returns when all calls have.
+func (c *Client) parallel(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	if n == 1 {
+		return f(ctx, 0)
+	}
+	var (
+		wg    sync.WaitGroup
+		next  atomic.Int64
+		once  sync.Once
+		first error
+	)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := func(err error) {
+		once.Do(func() {
+			first = err
+			cancel(err)
+		})
+	}
+	for range min(n, c.cfg.MaxInFlight) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if ctx.Err() != nil {
+					stop(context.Cause(ctx))
+					return
+				}
+				if err := f(ctx, i); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}

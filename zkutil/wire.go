@@ -1,0 +1,124 @@
+package zkutil
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// wire is the connection that the library reads and writes. It sees every byte, and uses that for what the library does not offer:
+//
+//   - it sets the watch flag of requests whose path has a handler,
+//   - it bounds the wait for the handshake's answer, for which the library would wait 6.7 session timeouts,
+//   - it learns the session's id and negotiated timeout, and when the server was last heard.
+//
+// The library writes one whole frame per Write: first the handshake, then requests.
+type wire struct {
+	net.Conn
+	watched func(kind watchKind, path string) bool
+	heard   func(time.Time)
+	opened  func(sessionID int64, timeout time.Duration)
+	timeout time.Duration // for the handshake
+	shook   bool          // the handshake was written; used by the writing goroutine only
+
+	answer struct { // the first bytes of the handshake's answer; used by the reading goroutine only
+		buf  [20]byte
+		have int
+	}
+	gotByte atomic.Bool
+	closing sync.Once
+	closed  func(w *wire)
+}
+
+// Operation codes of the requests that can set a watch. Each has the body: path, watch flag.
+const (
+	opExists       = 3
+	opGetData      = 4
+	opGetChildren2 = 12
+)
+
+// Write passes a frame on. A frame whose watch flag must change is copied: the buffer belongs to the library.
+func (w *wire) Write(p []byte) (int, error) {
+	if w.shook {
+		p = w.arm(p)
+	}
+	w.shook = true
+	return w.Conn.Write(p)
+}
+
+// arm sets the watch flag. Frame: length, xid, op (4 bytes each), length of the path (4), path, flag (1).
+func (w *wire) arm(p []byte) []byte {
+	const fixed = 4 + 4 + 4 + 4
+	if len(p) < fixed+1 || int(binary.BigEndian.Uint32(p)) != len(p)-4 || int(binary.BigEndian.Uint32(p[12:])) != len(p)-fixed-1 {
+		return p
+	}
+	kind := watchData
+	switch binary.BigEndian.Uint32(p[8:]) {
+	case opExists, opGetData:
+	case opGetChildren2:
+		kind = watchChildren
+	default:
+		return p
+	}
+	if !w.watched(kind, string(p[fixed:len(p)-1])) {
+		return p
+	}
+	out := append([]byte(nil), p...)
+	out[len(out)-1] = 1
+	return out
+}
+
+// Read notes that the server was heard.
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 {
+		w.gotByte.Store(true)
+		w.heard(time.Now())
+		w.handshake(p[:n])
+	}
+	return n, err
+}
+
+// handshake collects the start of the answer: length, protocol, timeout in ms (4 bytes each), session id (8).
+func (w *wire) handshake(p []byte) {
+	a := &w.answer
+	if a.have == len(a.buf) {
+		return
+	}
+	a.have += copy(a.buf[a.have:], p)
+	if a.have < len(a.buf) {
+		return
+	}
+	timeout := time.Duration(int32(binary.BigEndian.Uint32(a.buf[8:]))) * time.Millisecond
+	if id := int64(binary.BigEndian.Uint64(a.buf[12:])); id != 0 {
+		w.opened(id, timeout)
+	}
+}
+
+// SetReadDeadline caps the deadline until the first byte has come.
+func (w *wire) SetReadDeadline(t time.Time) error { return w.Conn.SetReadDeadline(w.capped(t)) }
+
+// SetWriteDeadline caps the deadline until the first byte has come.
+func (w *wire) SetWriteDeadline(t time.Time) error { return w.Conn.SetWriteDeadline(w.capped(t)) }
+
+func (w *wire) capped(t time.Time) time.Time {
+	if w.gotByte.Load() {
+		return t
+	}
+	if limit := time.Now().Add(w.timeout); t.IsZero() || t.After(limit) {
+		return limit
+	}
+	return t
+}
+
+// Close closes the connection once.
+func (w *wire) Close() error {
+	err := net.ErrClosed
+	w.closing.Do(func() {
+		err = w.Conn.Close()
+		w.closed(w)
+	})
+	return err
+}
