@@ -339,9 +339,6 @@ func (k *core) unblock(c *conn, why blockReason) {
 
 // reply queues the reply to a request. The body is copied.
 func (k *core) reply(c *conn, xid int32, zxid int64, code Code, body []byte) {
-	if code != CodeOK {
-		body = nil
-	}
 	b := c.sink(xid == xidPing)
 	*b = putInt32(*b, int32(16+len(body)))
 	*b = putInt32(*b, xid)

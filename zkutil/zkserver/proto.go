@@ -21,6 +21,7 @@ const (
 	OpCheck                Op = 13
 	OpMulti                Op = 14
 	OpCreate2              Op = 15
+	OpReconfig             Op = 16
 	OpCheckWatches         Op = 17
 	OpRemoveWatches        Op = 18
 	OpCreateContainer      Op = 19
@@ -41,7 +42,7 @@ const (
 var opNames = map[Op]string{
 	OpCreate: "create", OpDelete: "delete", OpExists: "exists", OpGetData: "getData", OpSetData: "setData",
 	OpGetACL: "getACL", OpSetACL: "setACL", OpGetChildren: "getChildren", OpSync: "sync", OpPing: "ping",
-	OpGetChildren2: "getChildren2", OpCheck: "check", OpMulti: "multi", OpCreate2: "create2",
+	OpGetChildren2: "getChildren2", OpCheck: "check", OpMulti: "multi", OpCreate2: "create2", OpReconfig: "reconfig",
 	OpCheckWatches: "checkWatches", OpRemoveWatches: "removeWatches", OpCreateContainer: "createContainer",
 	OpDeleteContainer: "deleteContainer", OpCreateTTL: "createTTL", OpMultiRead: "multiRead", OpAuth: "auth",
 	OpSetWatches: "setWatches", OpGetEphemerals: "getEphemerals", OpGetAllChildrenNumber: "getAllChildrenNumber",
@@ -169,16 +170,21 @@ type createRequest struct {
 	data  []byte
 	acl   []aclEntry // nil when null or empty
 	flags int32
-	ttl   int64 // ms, -1 when the operation has none
+	ttl   int64 // ms, noTTL when the operation has none
+	// container: the operation was createContainer, which makes one whatever the flags say.
+	container bool
 }
 
+// noTTL is the TTL of creates that have none. No client can send it: it is no valid duration for either kind of node.
+const noTTL = -1 << 63
+
 func (d *decoder) create(op Op) createRequest {
-	var r createRequest
+	r := createRequest{container: op == OpCreateContainer}
 	r.path = d.path()
 	r.data = d.buffer()
 	r.acl = d.acls()
 	r.flags = d.int32()
-	r.ttl = -1
+	r.ttl = noTTL
 	if op == OpCreateTTL {
 		r.ttl = d.int64()
 	}

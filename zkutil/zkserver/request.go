@@ -82,15 +82,11 @@ func (k *core) request(c *conn, frame []byte) bool {
 // respond queues the reply, or keeps it until the connection's head has applied the transaction.
 func (k *core) respond(c *conn, xid int32, r result) {
 	if c.head.applied < r.zxid {
-		body := r.body
-		if r.code != CodeOK {
-			body = nil
-		}
-		b := putInt32(nil, int32(16+len(body)))
+		b := putInt32(nil, int32(16+len(r.body)))
 		b = putInt32(b, xid)
 		b = putInt64(b, 0)
 		b = putInt32(b, int32(r.code))
-		c.waiting, c.waitZxid, c.waitFin = append(b, body...), r.zxid, r.fin
+		c.waiting, c.waitZxid, c.waitFin = append(b, r.body...), r.zxid, r.fin
 		c.blocked |= blockApply
 		return
 	}
@@ -129,11 +125,14 @@ func (k *core) execute(c *conn, op Op, body []byte) result {
 		return k.executeWrite(c, op, body)
 	case OpSync:
 		d := decoder{b: body}
-		path := d.path()
+		path, ok := d.ustring()
 		if d.err != nil {
 			return result{code: CodeMarshallingError}
 		}
-		k.scratch = putString(k.scratch[:0], path)
+		k.scratch = putInt32(k.scratch[:0], -1)
+		if ok {
+			k.scratch = putString(k.scratch[:0], path)
+		}
 		return result{body: k.scratch, zxid: k.leader.zxid}
 	case OpCloseSession:
 		x := k.endSession(c.session, SessionClosed)
@@ -147,9 +146,28 @@ func (k *core) execute(c *conn, op Op, body []byte) result {
 		return k.executeWatch(c, op, body)
 	case OpCheck: // outside a multi: the original never answers
 		return result{code: CodeUnimplemented}
-	case OpCreateSession, OpDeleteContainer:
+	case OpCreateSession: // not for clients, but the original does not cut the connection for it
+		return k.failedWrite(CodeMarshallingError)
+	case OpDeleteContainer:
+		return k.failedWrite(CodeBadArguments)
+	case OpReconfig:
+		d := decoder{b: body}
+		d.ustring()
+		d.ustring()
+		d.ustring()
+		if d.int64(); d.err != nil {
+			return result{code: CodeMarshallingError}
+		}
+		return k.failedWrite(CodeReconfigDisabled)
 	}
 	return result{code: CodeUnimplemented, fixed: true, headZxid: -1, fin: true}
+}
+
+// failedWrite takes a transaction id for a write that is refused whatever it holds.
+func (k *core) failedWrite(code Code) result {
+	x := &txn{zxid: k.leader.zxid + 1, time: k.now.UnixMilli()}
+	k.commit(x)
+	return result{code: code, zxid: x.zxid}
 }
 
 func (k *core) executeWrite(c *conn, op Op, body []byte) result {
@@ -164,7 +182,8 @@ func (k *core) executeWrite(c *conn, op Op, body []byte) result {
 			code = w.delete(path, version)
 		}
 	case OpSetData:
-		path, data, version := d.path(), d.buffer(), d.int32()
+		path, _ := d.ustring() // null is no valid path
+		data, version := d.buffer(), d.int32()
 		if code = marshalled(&d); code == CodeOK {
 			var n *node
 			if n, code = w.set(path, data, version); code == CodeOK {
@@ -173,7 +192,8 @@ func (k *core) executeWrite(c *conn, op Op, body []byte) result {
 			}
 		}
 	case OpSetACL:
-		path, acl, version := d.path(), d.acls(), d.int32()
+		path, _ := d.ustring()
+		acl, version := d.acls(), d.int32()
 		if code = marshalled(&d); code == CodeOK {
 			var n *node
 			if n, code = w.setACL(path, acl, version); code == CodeOK {
@@ -204,6 +224,9 @@ func (k *core) executeWrite(c *conn, op Op, body []byte) result {
 	}
 	k.scratch = keepScratch(out)
 	k.commit(&txn{zxid: w.zxid, time: w.now, muts: w.muts}) // a failed write is a transaction too
+	if code != CodeOK {
+		out = nil
+	}
 	return result{code: code, body: out, zxid: w.zxid}
 }
 
@@ -282,9 +305,7 @@ func (k *core) executeRead(c *conn, op Op, body []byte) result {
 	case OpGetAllChildrenNumber:
 		path := d.path()
 		if code = marshalled(&d); code == CodeOK {
-			var n *node
-			if n, code = readable(c, path); code == CodeOK {
-				_ = n
+			if _, code = readable(c, path); code == CodeOK {
 				out = putInt32(out, int32(c.head.tree().descendants(path)))
 			}
 		}
@@ -306,6 +327,9 @@ func (k *core) executeRead(c *conn, op Op, body []byte) result {
 		out, code = k.multiRead(c, out, body)
 	}
 	k.scratch = keepScratch(out)
+	if code != CodeOK && op != OpMultiRead {
+		out = nil
+	}
 	return result{code: code, body: out}
 }
 
@@ -321,15 +345,18 @@ func readable(c *conn, path string) (*node, Code) {
 	return n, CodeOK
 }
 
-// exists needs no permission, and leaves its watch on a missing node too.
+// exists leaves its watch on a missing node too. Since 3.8.4 it needs READ on one that is there.
 func (k *core) exists(c *conn, out []byte, path string, watch bool) ([]byte, Code) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return out, CodeBadArguments
 	}
+	n := c.head.tree().get(path)
+	if n != nil && !n.acl.allows(PermRead, c.ids) {
+		return out, CodeNoAuth
+	}
 	if watch {
 		c.head.data.add(c, path, watchOnce)
 	}
-	n := c.head.tree().get(path)
 	if n == nil {
 		return out, CodeNoNode
 	}
@@ -403,9 +430,11 @@ func (k *core) getEphemerals(c *conn, out []byte, prefix string) []byte {
 	return out
 }
 
-// multiRead answers each read on its own; errors do not stop it.
+// multiRead answers each read on its own; errors do not stop it. An operation that does not belong there is answered as the
+// original does: with an error that has a body.
 func (k *core) multiRead(c *conn, out, body []byte) ([]byte, Code) {
-	for check := 0; check < 2; check++ { // the whole request is decoded before any of it runs
+	end := putMultiHeader(nil, -1, true, -1)
+	for check := range 2 { // the whole request is decoded before any of it runs
 		d := decoder{b: body}
 		for {
 			op := Op(d.int32())
@@ -418,9 +447,10 @@ func (k *core) multiRead(c *conn, out, body []byte) ([]byte, Code) {
 				break
 			}
 			if op != OpGetData && op != OpGetChildren {
-				return out, CodeMarshallingError
+				return append(out, end...), CodeMarshallingError
 			}
-			path, watch := d.path(), d.boolean()
+			path := d.path()
+			d.boolean() // watches are not set
 			if d.err != nil {
 				return out, CodeMarshallingError
 			}
@@ -435,16 +465,16 @@ func (k *core) multiRead(c *conn, out, body []byte) ([]byte, Code) {
 			out = putMultiHeader(out, op, false, 0)
 			var code Code
 			if op == OpGetData {
-				out, code = k.getData(c, out, path, watch)
+				out, code = k.getData(c, out, path, false)
 			} else {
-				out, code = k.getChildren(c, out, path, watch, false)
+				out, code = k.getChildren(c, out, path, false, false)
 			}
 			if code != CodeOK {
 				out = putInt32(putMultiHeader(out[:at], -1, false, code), int32(code))
 			}
 		}
 	}
-	return putMultiHeader(out, -1, true, -1), CodeOK
+	return append(out, end...), CodeOK
 }
 
 // sortShuffle puts names from a map into an order that depends on the seed alone.
@@ -470,7 +500,8 @@ func (k *core) executeWatch(c *conn, op Op, body []byte) result {
 		k.setWatches(c, since, &lists)
 		return result{}
 	case OpAddWatch:
-		path, mode := d.path(), d.int32()
+		path, ok := d.ustring()
+		mode := d.int32()
 		if d.err != nil || mode < 0 || mode > 1 {
 			return result{code: CodeMarshallingError}
 		}
@@ -478,8 +509,10 @@ func (k *core) executeWatch(c *conn, op Op, body []byte) result {
 		if mode == 1 {
 			m = watchRecursive
 		}
-		data.add(c, path, m)
-		child.add(c, path, m)
+		if ok { // the original accepts a null path
+			data.add(c, path, m)
+			child.add(c, path, m)
+		}
 		k.scratch = putInt32(k.scratch[:0], 0)
 		return result{body: k.scratch}
 	default: // OpRemoveWatches, OpCheckWatches; types: 1 children, 2 data, 3 any

@@ -78,8 +78,12 @@ func (w *writer) create(r *createRequest) (string, *node, Code) {
 		if r.ttl <= 0 || r.ttl > maxTTL {
 			return "", nil, CodeBadArguments
 		}
-	} else if r.ttl >= 0 {
+	} else if r.ttl != noTTL {
+		// The original accepts a negative TTL here and then dies of it, for good: the transaction is in its log.
 		return "", nil, CodeBadArguments
+	}
+	if r.container {
+		kind = kindContainer
 	}
 	parentPath, ok := parentForWrite(r.path)
 	if !ok {
@@ -269,6 +273,9 @@ func decodeMulti(body []byte) ([]subOp, error) {
 		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
 			r := d.create(op)
 			s.path, s.data, s.acl, s.flags, s.ttl = r.path, r.data, r.acl, r.flags, r.ttl
+			if _, _, ok := createMode(r.flags); !ok {
+				return nil, fmt.Errorf("create flags %d", r.flags)
+			}
 		case OpDelete, OpCheck:
 			s.path, s.version = d.path(), d.int32()
 		case OpSetData:
@@ -321,7 +328,7 @@ func (w *writer) multi(b []byte, ops []subOp) ([]byte, int, Code) {
 func (w *writer) sub(b []byte, s *subOp) ([]byte, Code) {
 	switch s.op {
 	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
-		path, n, code := w.create(&createRequest{path: s.path, data: s.data, acl: s.acl, flags: s.flags, ttl: s.ttl})
+		path, n, code := w.create(&createRequest{path: s.path, data: s.data, acl: s.acl, flags: s.flags, ttl: s.ttl, container: s.op == OpCreateContainer})
 		if code != CodeOK {
 			return b, code
 		}

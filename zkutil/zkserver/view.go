@@ -122,7 +122,7 @@ func (v *View) Watches() []WatchInfo {
 				for c, mode := range set {
 					out = append(out, WatchInfo{
 						Path: p, Session: c.sessionID(), Child: i == 1,
-						Persistent: mode != watchOnce, Recursive: mode == watchRecursive,
+						Persistent: mode&^watchOnce != 0, Recursive: mode&watchRecursive != 0,
 					})
 				}
 			}

@@ -2,11 +2,12 @@ package zkserver
 
 import "strings"
 
-// watchMode is how a watch behaves when it fires. Modes are ordered: a one-shot watch set over a persistent one changes nothing.
+// watchMode is how a watch behaves when it fires. A connection may have several modes on one path, as from 3.9 on; in 3.8 the
+// last one set replaces the others (ZOOKEEPER-4466).
 type watchMode uint8
 
 const (
-	watchOnce watchMode = iota + 1
+	watchOnce watchMode = 1 << iota
 	watchPersistent
 	watchRecursive
 )
@@ -37,16 +38,10 @@ func (w *watchTable) add(c *conn, path string, mode watchMode) {
 		w.byPath[path] = set
 	}
 	old := set[c]
-	if mode == watchOnce && old != 0 {
-		return
-	}
-	if old == watchRecursive {
-		w.deep--
-	}
-	if mode == watchRecursive {
+	if mode&^old&watchRecursive != 0 {
 		w.deep++
 	}
-	set[c] = mode
+	set[c] = old | mode
 	paths := w.byConn[c]
 	if paths == nil {
 		paths = map[string]struct{}{}
@@ -66,7 +61,7 @@ func (w *watchTable) remove(c *conn, path string) bool {
 	if !ok {
 		return false
 	}
-	if mode == watchRecursive {
+	if mode&watchRecursive != 0 {
 		w.deep--
 	}
 	delete(set, c)
@@ -96,8 +91,11 @@ func (w *watchTable) fire(path string, event int32, tell func(*conn)) {
 				continue
 			}
 			tell(c)
-			if mode == watchOnce {
+			switch {
+			case mode == watchOnce:
 				w.remove(c, path)
+			case mode&watchOnce != 0:
+				set[c] = mode &^ watchOnce
 			}
 		}
 	}
@@ -111,7 +109,7 @@ func (w *watchTable) fire(path string, event int32, tell func(*conn)) {
 			p = "/"
 		}
 		for c, mode := range w.byPath[p] {
-			if mode == watchRecursive {
+			if mode&watchRecursive != 0 {
 				tell(c)
 			}
 		}
