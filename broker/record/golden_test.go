@@ -138,6 +138,7 @@ func TestBuildsWhatKafkaBuilds(t *testing.T) {
 				TimestampType: want.TimestampType(), AppendTimeMs: want.MaxTimestamp(),
 				Transactional: want.IsTransactional(), Control: want.IsControl(),
 			}
+			o.DeleteHorizonMs, o.HasDeleteHorizon = want.DeleteHorizon()
 			if want.HasProducerID() {
 				o.Producer = &record.ProducerState{ID: want.ProducerID(), Epoch: want.ProducerEpoch(), BaseSequence: want.BaseSequence()}
 			}
@@ -155,6 +156,18 @@ func TestBuildsWhatKafkaBuilds(t *testing.T) {
 			require.Equal(t, "before"+string(want), string(buffer))
 		})
 	}
+}
+
+// What compaction leaves of a batch whose records are all gone.
+func TestEmptiesAsKafkaDoes(t *testing.T) {
+	full, _, err := record.ReadBatch(goldenEntryNamed(t, "v2-none-delete-horizon").bytes)
+	require.NoError(t, err)
+	horizon, ok := full.DeleteHorizon()
+	require.True(t, ok)
+	require.Equal(t, int64(1_700_000_000_000-1234), horizon)
+	want := goldenEntryNamed(t, "emptied-delete-horizon").bytes
+	require.Equal(t, append([]byte("before"), want...), record.AppendEmptied([]byte("before"), full))
+	require.Empty(t, collect(t, record.Batch(want), record.ReadOptions{}))
 }
 
 func TestEndTxnMarkerOfKafka(t *testing.T) {

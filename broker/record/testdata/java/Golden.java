@@ -121,6 +121,14 @@ public class Golden {
         }));
         MemoryRecordsBuilder idempotent = MemoryRecords.builder(ByteBuffer.allocate(1 << 16), (byte) 2, all[0], TimestampType.CREATE_TIME, 7, T, 4242L, (short) 3, 2147483646, true, 9);
         entry("v2-none-transactional", build(idempotent, m -> small(m, false)));
+        MemoryRecordsBuilder cleaned = new MemoryRecordsBuilder(new org.apache.kafka.common.utils.ByteBufferOutputStream(1 << 16), (byte) 2, all[0], TimestampType.CREATE_TIME, 30, -1L, 4242L, (short) 3, 5,
+            true, false, 9, 1 << 16, T - 1234);
+        ByteBuffer horizon = build(cleaned, m -> small(m, true));
+        entry("v2-none-delete-horizon", horizon);
+        ByteBuffer emptied = ByteBuffer.allocate(61);
+        DefaultRecordBatch.writeEmptyHeader(emptied, (byte) 2, 4242L, (short) 3, 5, 30, 33, 9, TimestampType.CREATE_TIME, T + 500, true, false);
+        emptied.flip();
+        entry("emptied-delete-horizon", emptied);
         for (ControlRecordType t : new ControlRecordType[]{ControlRecordType.ABORT, ControlRecordType.COMMIT})
             entry("marker-" + t.name().toLowerCase(), MemoryRecords.withEndTransactionMarker(77L, T, 6, 4242L, (short) 3, new EndTransactionMarker(t, 11)).buffer());
     }
