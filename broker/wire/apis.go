@@ -96,7 +96,8 @@ type APIInfo struct {
 	MinVersion, MaxVersion int16
 	// FirstFlexible is the first version with compact lengths and tag sections, -1 if there is none.
 	FirstFlexible int16
-	// ClusterAction is true for requests that brokers send each other and clients do not.
+	// ClusterAction is Kafka's mark of requests that brokers send each other. UpdateFeatures has it too, though
+	// tools send it.
 	ClusterAction bool
 }
 
@@ -184,8 +185,8 @@ func api[Req, Resp any, Q interface {
 	}
 }
 
-// betweenBrokers marks a row as one that brokers send each other.
-func (r apiRow) betweenBrokers() apiRow {
+// clusterAction sets the mark in a row.
+func (r apiRow) clusterAction() apiRow {
 	r.info.ClusterAction = true
 	return r
 }
@@ -197,10 +198,10 @@ var table = [maxKey + 1]apiRow{ // constant
 	Fetch:                        api[FetchRequest, FetchResponse](0, 17, 12),
 	ListOffsets:                  api[ListOffsetsRequest, ListOffsetsResponse](0, 9, 6),
 	Metadata:                     api[MetadataRequest, MetadataResponse](0, 12, 9),
-	LeaderAndIsr:                 api[LeaderAndIsrRequest, LeaderAndIsrResponse](0, 7, 4).betweenBrokers(),
-	StopReplica:                  api[StopReplicaRequest, StopReplicaResponse](0, 4, 2).betweenBrokers(),
-	UpdateMetadata:               api[UpdateMetadataRequest, UpdateMetadataResponse](0, 8, 6).betweenBrokers(),
-	ControlledShutdown:           api[ControlledShutdownRequest, ControlledShutdownResponse](0, 3, 3).betweenBrokers(),
+	LeaderAndIsr:                 api[LeaderAndIsrRequest, LeaderAndIsrResponse](0, 7, 4).clusterAction(),
+	StopReplica:                  api[StopReplicaRequest, StopReplicaResponse](0, 4, 2).clusterAction(),
+	UpdateMetadata:               api[UpdateMetadataRequest, UpdateMetadataResponse](0, 8, 6).clusterAction(),
+	ControlledShutdown:           api[ControlledShutdownRequest, ControlledShutdownResponse](0, 3, 3).clusterAction(),
 	OffsetCommit:                 api[OffsetCommitRequest, OffsetCommitResponse](0, 9, 8),
 	OffsetFetch:                  api[OffsetFetchRequest, OffsetFetchResponse](0, 9, 6),
 	FindCoordinator:              api[FindCoordinatorRequest, FindCoordinatorResponse](0, 6, 3),
@@ -220,7 +221,7 @@ var table = [maxKey + 1]apiRow{ // constant
 	AddPartitionsToTxn:           api[AddPartitionsToTxnRequest, AddPartitionsToTxnResponse](0, 5, 3),
 	AddOffsetsToTxn:              api[AddOffsetsToTxnRequest, AddOffsetsToTxnResponse](0, 4, 3),
 	EndTxn:                       api[EndTxnRequest, EndTxnResponse](0, 4, 3),
-	WriteTxnMarkers:              api[WriteTxnMarkersRequest, WriteTxnMarkersResponse](0, 1, 1).betweenBrokers(),
+	WriteTxnMarkers:              api[WriteTxnMarkersRequest, WriteTxnMarkersResponse](0, 1, 1).clusterAction(),
 	TxnOffsetCommit:              api[TxnOffsetCommitRequest, TxnOffsetCommitResponse](0, 4, 3),
 	DescribeAcls:                 api[DescribeAclsRequest, DescribeAclsResponse](0, 3, 2),
 	CreateAcls:                   api[CreateAclsRequest, CreateAclsResponse](0, 3, 2),
@@ -245,14 +246,14 @@ var table = [maxKey + 1]apiRow{ // constant
 	AlterClientQuotas:            api[AlterClientQuotasRequest, AlterClientQuotasResponse](0, 1, 1),
 	DescribeUserScramCredentials: api[DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse](0, 0, 0),
 	AlterUserScramCredentials:    api[AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse](0, 0, 0),
-	AlterPartition:               api[AlterPartitionRequest, AlterPartitionResponse](0, 3, 0).betweenBrokers(),
-	UpdateFeatures:               api[UpdateFeaturesRequest, UpdateFeaturesResponse](0, 1, 0),
-	Envelope:                     api[EnvelopeRequest, EnvelopeResponse](0, 0, 0).betweenBrokers(),
+	AlterPartition:               api[AlterPartitionRequest, AlterPartitionResponse](0, 3, 0).clusterAction(),
+	UpdateFeatures:               api[UpdateFeaturesRequest, UpdateFeaturesResponse](0, 1, 0).clusterAction(),
+	Envelope:                     api[EnvelopeRequest, EnvelopeResponse](0, 0, 0).clusterAction(),
 	DescribeCluster:              api[DescribeClusterRequest, DescribeClusterResponse](0, 1, 0),
 	DescribeProducers:            api[DescribeProducersRequest, DescribeProducersResponse](0, 0, 0),
 	DescribeTransactions:         api[DescribeTransactionsRequest, DescribeTransactionsResponse](0, 0, 0),
 	ListTransactions:             api[ListTransactionsRequest, ListTransactionsResponse](0, 1, 0),
-	AllocateProducerIds:          api[AllocateProducerIdsRequest, AllocateProducerIdsResponse](0, 0, 0).betweenBrokers(),
+	AllocateProducerIds:          api[AllocateProducerIdsRequest, AllocateProducerIdsResponse](0, 0, 0).clusterAction(),
 	ConsumerGroupHeartbeat:       api[ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse](0, 0, 0),
 	ConsumerGroupDescribe:        api[ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse](0, 0, 0),
 }
