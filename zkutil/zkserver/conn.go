@@ -35,7 +35,7 @@ type conn struct {
 	head   *head
 
 	// Shared.
-	heard atomic.Int64  // Unix ns of the last frame read
+	heard atomic.Int64  // Server.clock of the last frame read
 	ack   chan struct{} // the core has handled the last event of this connection; capacity 1
 	stop  chan struct{} // closed when the connection is cut
 	wake  chan struct{} // there is output; capacity 1
@@ -54,7 +54,7 @@ type conn struct {
 	asked    int64 // session id of the handshake
 	ids      []authID
 	batch    []byte // frames not handled yet, each with its length
-	acked    bool   // the reader may send more
+	owed     bool   // the reader waits for an ack
 	blocked  blockReason
 	delayed  bool   // the rules were asked about the frame at the head of batch
 	waitZxid int64  // blockApply
@@ -74,16 +74,16 @@ type conn struct {
 	sent     int64
 }
 
-func newConn(id uint64, nc net.Conn, h *head, name string) *conn {
+func newConn(s *Server, nc net.Conn, h *head, name string) *conn {
 	if name == "" {
 		name = nc.RemoteAddr().String()
 	}
 	c := &conn{
-		id: id, nc: nc, head: h, remote: name,
+		id: s.nextID.Add(1), nc: nc, head: h, remote: name,
 		ack: make(chan struct{}, 1), stop: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	c.ids = []authID{{"ip", ipOf(nc.RemoteAddr())}}
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(s.clock())
 	return c
 }
 
@@ -148,7 +148,7 @@ func (c *conn) readAll(s *Server) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(s.clock())
 	if !s.post(event{kind: evConnect, c: c, connect: &req}) {
 		return false, nil
 	}
@@ -176,7 +176,7 @@ func (c *conn) readFrames(s *Server) error {
 		if err != nil {
 			return err
 		}
-		c.heard.Store(time.Now().UnixNano())
+		c.heard.Store(s.clock())
 		if !first {
 			select {
 			case <-c.ack:

@@ -50,7 +50,6 @@ type core struct {
 	wal      *wal // nil: in memory
 
 	timers   timerHeap
-	start    time.Time
 	sweeping bool
 	dirty    []*conn
 	scratch  []byte
@@ -88,7 +87,7 @@ func newCore(s *Server, opts Options) *core {
 	}
 	k := &core{
 		s: s, opts: opts, acls: newACLCache(), rng: rand.New(rand.NewPCG(seed1, seed2)),
-		now: time.Now(), start: time.Now(),
+		now:      time.Now(),
 		sessions: map[int64]*session{}, conns: map[uint64]*conn{},
 		frozen: map[string]int{}, ending: map[int64]EventKind{},
 	}
@@ -164,7 +163,7 @@ func (k *core) handle(e event) {
 	switch e.kind {
 	case evConnect:
 		k.conns[c.id] = c
-		c.connect = e.connect
+		c.connect, c.owed = e.connect, true
 		c.asked = e.connect.session
 		if k.stallNew {
 			c.blocked |= blockStall
@@ -176,7 +175,7 @@ func (k *core) handle(e event) {
 		if c.gone {
 			return
 		}
-		c.batch = e.frames
+		c.batch, c.owed = e.frames, true
 		k.process(c)
 	case evWord:
 		k.conns[c.id] = c
@@ -262,6 +261,9 @@ func (k *core) settle() {
 			c.pend = nil
 			continue
 		}
+		if c.fin { // who does not read its last reply is not waited for
+			_ = c.nc.SetWriteDeadline(k.now.Add(k.opts.HandshakeTimeout))
+		}
 		wait := c.blocked&blockOutput != 0
 		c.outSize = c.push(c.pend, c.fin, wait)
 		c.pend = c.pend[:0]
@@ -294,6 +296,9 @@ func (k *core) shutdown() {
 
 func (k *core) tell(e Event) { k.s.tell(e) }
 
+// clock is Server.clock at the start of this turn.
+func (k *core) clock() int64 { return int64(k.now.Sub(k.s.started)) }
+
 // process handles the frames of a connection's batch until it is empty or something blocks.
 func (k *core) process(c *conn) {
 	for c.blocked == 0 && len(c.batch) > 0 && !c.gone {
@@ -318,11 +323,11 @@ func (k *core) process(c *conn) {
 	}
 }
 
-// release lets the reader send its next batch.
+// release lets the reader send its next batch. There is one ack for each event, so there is room for it.
 func (k *core) release(c *conn) {
-	select {
-	case c.ack <- struct{}{}:
-	default:
+	if c.owed {
+		c.owed = false
+		c.ack <- struct{}{}
 	}
 }
 
@@ -354,7 +359,7 @@ func (k *core) reply(c *conn, xid int32, zxid int64, code Code, body []byte) {
 func (k *core) queued(c *conn) {
 	c.sent++
 	k.stats.sent++
-	if ns := k.now.UnixNano() - c.heard.Load(); ns >= 0 {
+	if ns := k.clock() - c.heard.Load(); ns >= 0 {
 		k.stats.count++
 		k.stats.sumNs += ns
 		k.stats.maxNs = max(k.stats.maxNs, ns)
@@ -425,7 +430,7 @@ func (k *core) sweep() {
 // writer begins a transaction on behalf of c, or of the server itself.
 func (k *core) writer(c *conn) *writer {
 	w := &writer{
-		t: k.leader, acls: k.acls, zxid: k.leader.zxid + 1, now: k.now.UnixMilli(), extended: k.opts.ExtendedTypes,
+		t: k.leader, acls: k.acls, zxid: k.leader.zxid + 1, now: k.now.UnixMilli(), extended: k.opts.ExtendedTypes, maxBytes: k.opts.MaxData,
 	}
 	if c != nil {
 		w.session, w.ids = c.sessionID(), c.ids

@@ -160,7 +160,8 @@ func (d *dec) str() string {
 // transaction ids relative to the start.
 type script struct {
 	dial     func() (net.Conn, error)
-	root     string // what ~ in a path stands for
+	faults   *faults // nil against a real server
+	root     string  // what ~ in a path stands for
 	base     int64
 	setup    *rawConn
 	conns    map[string]*rawConn
@@ -176,20 +177,24 @@ type script struct {
 var errScript = errors.New("script")
 
 func newScript(dial func() (net.Conn, error), root string) (*script, error) {
+	return newScriptWith(dial, nil, root)
+}
+
+func newScriptWith(dial func() (net.Conn, error), f *faults, root string) (*script, error) {
 	s := &script{
-		dial: dial, root: root, conns: map[string]*rawConn{}, sessions: map[int64]string{},
+		dial: dial, faults: f, root: root, conns: map[string]*rawConn{}, sessions: map[int64]string{},
 		old: map[string]*rawConn{}, marks: map[string]int64{},
 	}
-	c, _, err := s.handshake("setup", 10000, 0, make([]byte, 16), 0, false)
+	c, _, err := s.handshake("setup", 300000, 0, make([]byte, 16), 0, false)
 	if err != nil {
 		return nil, err
 	}
 	s.setup = c
-	f, err := s.call(c, 1, enc{}.str(root).str("").acl("31/world/anyone").i32(0))
-	if err != nil || f.err != 0 {
-		return nil, fmt.Errorf("%w: creating %s: %v, code %d", errScript, root, err, f.err)
+	made, err := s.call(c, 1, enc{}.str(root).str("").acl("31/world/anyone").i32(0))
+	if err != nil || made.err != 0 {
+		return nil, fmt.Errorf("%w: creating %s: %v, code %d", errScript, root, err, made.err)
 	}
-	s.base = f.zxid
+	s.base = made.zxid
 	return s, nil
 }
 
@@ -244,7 +249,7 @@ func (s *script) remove(path string) error {
 }
 
 func (s *script) handshake(name string, timeout int, session int64, passwd []byte, zxid int64, readOnly bool) (*rawConn, int, error) {
-	nc, err := s.dial()
+	nc, err := s.dialAs(name)
 	if err != nil {
 		return nil, 0, err
 	}

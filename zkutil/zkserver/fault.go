@@ -406,7 +406,7 @@ func (s *Server) LoseQuorum(d time.Duration) {
 			}
 			k.noQuorum = false
 			for _, ss := range k.sessions {
-				ss.heard = k.now.UnixNano()
+				ss.heard = k.clock()
 			}
 			k.commit(&txn{zxid: (k.leader.zxid>>32 + 1) << 32, time: k.now.UnixMilli()})
 		})

@@ -42,7 +42,7 @@ const notServing = "This ZooKeeper instance is not currently serving requests\n"
 func (k *core) fourLetter(c *conn, word string) {
 	var b bytes.Buffer
 	switch {
-	case c.head.down:
+	case c.head.down || matchAny(k.refusals, c.info()):
 		k.cut(c)
 		return
 	case k.noQuorum && word == "isro":
@@ -131,10 +131,6 @@ func (k *core) watchCount() (conns, paths, total int) {
 func (k *core) writeMntr(b *bytes.Buffer) {
 	lo, avg, hi := k.latency()
 	_, _, watches := k.watchCount()
-	size := 0
-	for p, n := range k.leader.nodes {
-		size += len(p) + len(n.data)
-	}
 	for _, kv := range []struct {
 		key   string
 		value any
@@ -151,10 +147,10 @@ func (k *core) writeMntr(b *bytes.Buffer) {
 		{"zk_znode_count", len(k.leader.nodes)},
 		{"zk_watch_count", watches},
 		{"zk_ephemerals_count", k.leader.ephemeral},
-		{"zk_approximate_data_size", size},
+		{"zk_approximate_data_size", k.leader.bytes},
 		{"zk_global_sessions", len(k.sessions)},
 		{"zk_stale_sessions_expired", k.stats.expired},
-		{"zk_uptime", k.now.Sub(k.start).Milliseconds()},
+		{"zk_uptime", k.now.Sub(k.s.started).Milliseconds()},
 	} {
 		fmt.Fprintf(b, "%s\t%v\n", kv.key, kv.value)
 	}

@@ -35,6 +35,13 @@ type Options struct {
 	// MaxQueue bounds the bytes that wait for one slow connection; beyond, it is closed. Default 32 MiB.
 	MaxQueue int
 
+	// MaxSessions bounds the sessions, MaxWatches the watches of one connection, MaxData the bytes of all paths and data. Defaults:
+	// 65,536, 1,048,576 and 1 GiB. A connection too many is closed, as is one with a watch too many; a write too
+	// many is answered with QUOTAEXCEEDED.
+	MaxSessions int
+	MaxWatches  int
+	MaxData     int64
+
 	// HandshakeTimeout is how long a connection may stay open without a session. Default 10 s.
 	HandshakeTimeout time.Duration
 
@@ -123,6 +130,15 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxQueue == 0 {
 		o.MaxQueue = 32 << 20
 	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = 1 << 16
+	}
+	if o.MaxWatches == 0 {
+		o.MaxWatches = 1 << 20
+	}
+	if o.MaxData == 0 {
+		o.MaxData = 1 << 30
+	}
 	if o.SnapshotBytes == 0 {
 		o.SnapshotBytes = 64 << 20
 	}
@@ -136,7 +152,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("session timeout bounds [%v, %v] out of order", o.MinSessionTimeout, o.MaxSessionTimeout)
 	case o.MaxFrame < 64 || o.MaxFrame > 1<<30:
 		return o, fmt.Errorf("maximum frame %d out of [64, 2^30]", o.MaxFrame)
-	case o.MaxConnections < 0 || o.MaxQueue < 0 || o.SnapshotBytes < 0 || o.HandshakeTimeout < 0 || o.SweepInterval < 0 || o.StartZxid < 0:
+	case o.MaxConnections < 0 || o.MaxSessions < 0 || o.MaxWatches < 0 || o.MaxData < 0 || o.MaxQueue < 0 || o.SnapshotBytes < 0 || o.HandshakeTimeout < 0 || o.SweepInterval < 0 || o.StartZxid < 0:
 		return o, errors.New("negative limit")
 	case o.Heads < 0 || o.Heads > 64:
 		return o, fmt.Errorf("%d heads out of [1, 64]", o.Heads)

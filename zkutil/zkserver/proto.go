@@ -82,6 +82,7 @@ const (
 	CodeSessionMoved            Code = -118
 	CodeNoWatcher               Code = -121
 	CodeReconfigDisabled        Code = -123
+	CodeQuotaExceeded           Code = -125
 	CodeThrottledOp             Code = -127
 )
 
@@ -92,7 +93,7 @@ var codeNames = map[Code]string{
 	CodeNoChildrenForEphemerals: "NOCHILDRENFOREPHEMERALS", CodeNodeExists: "NODEEXISTS", CodeNotEmpty: "NOTEMPTY",
 	CodeSessionExpired: "SESSIONEXPIRED", CodeInvalidACL: "INVALIDACL", CodeAuthFailed: "AUTHFAILED",
 	CodeSessionMoved: "SESSIONMOVED", CodeNoWatcher: "NOWATCHER", CodeReconfigDisabled: "RECONFIGDISABLED",
-	CodeThrottledOp: "THROTTLEDOP",
+	CodeQuotaExceeded: "QUOTAEXCEEDED", CodeThrottledOp: "THROTTLEDOP",
 }
 
 // String returns ZooKeeper's name of the code.

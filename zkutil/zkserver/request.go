@@ -11,6 +11,9 @@ var (
 	errFuture      = errors.New("client has seen a later transaction than this server")
 	errQueueFull   = errors.New("output queue full")
 	errShortHeader = errors.New("request shorter than its header")
+	errManyWatches = errors.New("too many watches")
+
+	errTooManySessions = errors.New("too many sessions")
 )
 
 // isViolation tells ends of connections worth an event from ordinary ones.
@@ -355,7 +358,7 @@ func (k *core) exists(c *conn, out []byte, path string, watch bool) ([]byte, Cod
 		return out, CodeNoAuth
 	}
 	if watch {
-		c.head.data.add(c, path, watchOnce)
+		k.watch(c, c.head.data, path, watchOnce)
 	}
 	if n == nil {
 		return out, CodeNoNode
@@ -370,7 +373,7 @@ func (k *core) getData(c *conn, out []byte, path string, watch bool) ([]byte, Co
 		return out, code
 	}
 	if watch {
-		c.head.data.add(c, path, watchOnce)
+		k.watch(c, c.head.data, path, watchOnce)
 	}
 	st := n.stat()
 	return putStat(putBuffer(out, n.data), &st), CodeOK
@@ -383,7 +386,7 @@ func (k *core) getChildren(c *conn, out []byte, path string, watch, stat bool) (
 		return out, code
 	}
 	if watch {
-		c.head.child.add(c, path, watchOnce)
+		k.watch(c, c.head.child, path, watchOnce)
 	}
 	names := slices.Clone(n.children.names)
 	k.shuffle(names)
@@ -510,8 +513,8 @@ func (k *core) executeWatch(c *conn, op Op, body []byte) result {
 			m = watchRecursive
 		}
 		if ok { // the original accepts a null path
-			data.add(c, path, m)
-			child.add(c, path, m)
+			k.watch(c, data, path, m)
+			k.watch(c, child, path, m)
 		}
 		k.scratch = putInt32(k.scratch[:0], 0)
 		return result{body: k.scratch}
@@ -550,14 +553,14 @@ func (k *core) setWatches(c *conn, since int64, lists *[5][]string) {
 		case n.mzxid > since:
 			k.notify(c, p, eventDataChanged)
 		default:
-			data.add(c, p, watchOnce)
+			k.watch(c, data, p, watchOnce)
 		}
 	}
 	for _, p := range lists[1] {
 		if t.get(p) != nil {
 			k.notify(c, p, eventCreated)
 		} else {
-			data.add(c, p, watchOnce)
+			k.watch(c, data, p, watchOnce)
 		}
 	}
 	for _, p := range lists[2] {
@@ -567,13 +570,26 @@ func (k *core) setWatches(c *conn, since int64, lists *[5][]string) {
 		case n.pzxid > since:
 			k.notify(c, p, eventChildrenChanged)
 		default:
-			child.add(c, p, watchOnce)
+			k.watch(c, child, p, watchOnce)
 		}
 	}
 	for i, mode := range []watchMode{watchPersistent, watchRecursive} {
 		for _, p := range lists[3+i] {
-			data.add(c, p, mode)
-			child.add(c, p, mode)
+			k.watch(c, data, p, mode)
+			k.watch(c, child, p, mode)
 		}
 	}
+}
+
+// watch sets a watch, or cuts the connection that has too many.
+func (k *core) watch(c *conn, t *watchTable, path string, mode watchMode) {
+	if c.gone {
+		return
+	}
+	if len(t.byConn[c]) >= k.opts.MaxWatches && !t.has(c, path) {
+		k.tell(Event{Kind: ConnectionCut, Session: c.sessionID(), Remote: c.remote, Err: errManyWatches})
+		k.cut(c)
+		return
+	}
+	t.add(c, path, mode)
 }

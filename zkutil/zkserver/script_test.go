@@ -1,10 +1,12 @@
 package zkserver_test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
 	"sort"
 	"strings"
 	"time"
@@ -37,11 +39,18 @@ func (s *script) step(line string) error {
 	if async {
 		return nil
 	}
-	return s.barrier()
+	if err := s.barrier(); err != nil || s.faults == nil {
+		return err
+	}
+	s.faults.elapsed(s)
+	return nil
 }
 
 func (s *script) perform(name, op string, rest []string, async bool) error {
 	a := parseArgs(rest)
+	if name == "!" {
+		return s.faults.perform(s, op, a)
+	}
 	switch op {
 	case "connect":
 		return s.connect(name, a)
@@ -275,8 +284,14 @@ func (s *script) connect(name string, a args) error {
 	if a.has("badpasswd") {
 		passwd = []byte("0123456789abcdef")
 	}
+	if mark, ok := a.opts["seen"]; ok {
+		zxid = s.marks[mark]
+	}
 	if a.has("future") {
 		zxid = s.setup.zxid + 1<<40 + s.base
+	}
+	if s.faults != nil {
+		s.faults.heads[name] = a.num("head", 0)
 	}
 	c, got, err := s.handshake(name, a.num("timeout", 10000), session, passwd, zxid, a.has("ro"))
 	if c == nil {
@@ -310,7 +325,7 @@ func (s *script) connect(name string, a args) error {
 
 // first opens a connection and sends p as its first bytes.
 func (s *script) first(p []byte) error {
-	nc, err := s.dial()
+	nc, err := s.dialAs("tool")
 	if err != nil {
 		return err
 	}
@@ -332,7 +347,7 @@ func (s *script) first(p []byte) error {
 
 // fourLetter prints the answer's shape: the values are the server's own.
 func (s *script) fourLetter(word string) error {
-	nc, err := s.dial()
+	nc, err := s.dialAs("tool")
 	if err != nil {
 		return err
 	}
@@ -360,4 +375,12 @@ func (s *script) fourLetter(word string) error {
 		fmt.Fprintf(&s.out, "  %q\n", got)
 	}
 	return nil
+}
+
+// dialAs connects under a name, and to the head the script wants, where there is a choice.
+func (s *script) dialAs(name string) (net.Conn, error) {
+	if s.faults == nil {
+		return s.dial()
+	}
+	return s.faults.server.DialAs(context.Background(), s.faults.heads[name], name)
 }

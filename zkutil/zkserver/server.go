@@ -20,6 +20,7 @@ type Server struct {
 	dead    chan struct{} // closed when the core has ended
 	wg      sync.WaitGroup
 	nextID  atomic.Uint64
+	started time.Time
 
 	mu struct {
 		sync.Mutex
@@ -38,7 +39,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts:   opts,
+		opts: opts, started: time.Now(),
 		events: make(chan event, 64), control: make(chan func(*core)),
 		quit: make(chan struct{}), dead: make(chan struct{}),
 	}
@@ -129,7 +130,7 @@ func (s *Server) state() (closed bool, failure error) {
 
 // start serves one connection, or closes it if the server is closed or full.
 func (s *Server) start(nc net.Conn, h *head, name string) bool {
-	c := newConn(s.nextID.Add(1), nc, h, name)
+	c := newConn(s, nc, h, name)
 	s.mu.Lock()
 	ok := !s.mu.closed && len(s.mu.conns) < s.opts.MaxConnections
 	if ok {
@@ -210,6 +211,9 @@ func (s *Server) coreDone(failure error) {
 	s.mu.Unlock()
 	close(s.dead)
 }
+
+// clock is the time since the server started. It is monotonic: a corrected wall clock ends no sessions.
+func (s *Server) clock() int64 { return int64(time.Since(s.started)) }
 
 // post gives the core an event; false means that it has ended.
 func (s *Server) post(e event) bool {

@@ -14,7 +14,7 @@ type session struct {
 	id      int64
 	passwd  []byte
 	timeout time.Duration
-	heard   int64 // Unix ns; the connection's own mark counts too
+	heard   int64 // Server.clock; the connection's own mark counts too
 	conn    *conn // nil while disconnected
 }
 
@@ -36,6 +36,12 @@ func (k *core) handshake(c *conn) {
 	}
 	timeout := min(max(time.Duration(req.timeoutMs)*time.Millisecond, k.opts.MinSessionTimeout), k.opts.MaxSessionTimeout)
 	if req.session == 0 {
+		if len(k.sessions) >= k.opts.MaxSessions {
+			k.stats.rejected++
+			k.tell(Event{Kind: ConnectionRejected, Remote: c.remote, Err: errTooManySessions})
+			k.cut(c)
+			return
+		}
 		k.openSession(c, timeout)
 		k.accept(c, req, SessionOpened)
 		return
@@ -54,7 +60,7 @@ func (k *core) handshake(c *conn) {
 		k.cut(s.conn)
 	}
 	s.timeout, s.conn, c.session = timeout, c, s
-	s.heard = k.now.UnixNano()
+	s.heard = k.clock()
 	k.accept(c, req, SessionResumed)
 }
 
@@ -91,7 +97,7 @@ func (k *core) openSession(c *conn, timeout time.Duration) {
 	for k.sessions[k.nextSID-1] != nil {
 		k.nextSID++
 	}
-	s := &session{id: k.nextSID - 1, passwd: k.newPasswd(), timeout: timeout, heard: k.now.UnixNano(), conn: c}
+	s := &session{id: k.nextSID - 1, passwd: k.newPasswd(), timeout: timeout, heard: k.clock(), conn: c}
 	c.session = s
 	k.addSession(s)
 	k.commit(&txn{zxid: k.leader.zxid + 1, time: k.now.UnixMilli(), muts: []mutation{{
@@ -122,8 +128,8 @@ func (k *core) deadline(s *session) time.Time {
 	if s.conn != nil {
 		heard = max(heard, s.conn.heard.Load())
 	}
-	after := time.Unix(0, heard).Sub(k.start) + s.timeout
-	return k.start.Add((after/k.opts.TickTime + 1) * k.opts.TickTime)
+	after := time.Duration(heard) + s.timeout
+	return k.s.started.Add((after/k.opts.TickTime + 1) * k.opts.TickTime)
 }
 
 // armExpiry keeps one timer per session. When it goes off, the deadline is computed again: requests do not touch timers.
@@ -134,7 +140,7 @@ func (k *core) armExpiry(s *session) {
 		}
 		if k.noQuorum || k.deadline(s).After(k.now) {
 			if k.noQuorum { // sessions live through an election
-				s.heard = k.now.UnixNano()
+				s.heard = k.clock()
 			}
 			k.armExpiry(s)
 			return

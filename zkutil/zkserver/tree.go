@@ -111,6 +111,7 @@ type tree struct {
 	timed      map[string]struct{}           // container and TTL nodes, for the sweep
 	zxid       int64                         // last transaction applied
 	ephemeral  int                           // number of ephemeral nodes
+	bytes      int64                         // of all paths and data
 }
 
 func newTree(acls *aclCache) *tree {
@@ -211,6 +212,7 @@ func (t *tree) apply(zxid, now int64, m *mutation) undo {
 	case mutSet:
 		n := t.nodes[m.path]
 		u.node = &node{data: n.data, mzxid: n.mzxid, mtime: n.mtime, version: n.version}
+		t.bytes += int64(len(m.data) - len(n.data))
 		n.data, n.mzxid, n.mtime, n.version = m.data, zxid, now, m.version
 	case mutSetACL:
 		n := t.nodes[m.path]
@@ -236,6 +238,7 @@ func (t *tree) revert(u *undo) {
 		parent.pzxid, parent.creates = u.pzxid, u.creates
 	case mutSet:
 		n := t.nodes[u.m.path]
+		t.bytes += int64(len(u.node.data) - len(n.data))
 		n.data, n.mzxid, n.mtime, n.version = u.node.data, u.node.mzxid, u.node.mtime, u.node.version
 	case mutSetACL:
 		n := t.nodes[u.m.path]
@@ -245,6 +248,7 @@ func (t *tree) revert(u *undo) {
 
 // insert registers a node, without its parent's side.
 func (t *tree) insert(path string, n *node) {
+	t.bytes += int64(len(path) + len(n.data))
 	t.nodes[path] = n
 	switch n.kind {
 	case kindEphemeral:
@@ -262,6 +266,7 @@ func (t *tree) insert(path string, n *node) {
 }
 
 func (t *tree) drop(path string, n *node) {
+	t.bytes -= int64(len(path) + len(n.data))
 	delete(t.nodes, path)
 	switch n.kind {
 	case kindEphemeral:

@@ -19,6 +19,7 @@ type writer struct {
 	session  int64
 	ids      []authID
 	extended bool // TTL nodes allowed
+	maxBytes int64
 	muts     []mutation
 	undos    []undo
 }
@@ -113,6 +114,9 @@ func (w *writer) create(r *createRequest) (string, *node, Code) {
 	if parent.kind == kindEphemeral {
 		return "", nil, CodeNoChildrenForEphemerals
 	}
+	if !w.fits(len(path) + len(r.data)) {
+		return "", nil, CodeQuotaExceeded
+	}
 	m := mutation{kind: mutCreate, node: kind, path: path, data: cloneData(r.data), acl: acl, parent: parent.acl}
 	switch kind {
 	case kindEphemeral:
@@ -124,6 +128,9 @@ func (w *writer) create(r *createRequest) (string, *node, Code) {
 	w.do(m)
 	return path, w.t.nodes[path], CodeOK
 }
+
+// fits says whether the tree may grow by that many bytes.
+func (w *writer) fits(more int) bool { return more <= 0 || w.t.bytes+int64(more) <= w.maxBytes }
 
 func (w *writer) delete(path string, version int32) Code {
 	parentPath, ok := parentForWrite(path)
@@ -167,6 +174,8 @@ func (w *writer) set(path string, data []byte, version int32) (*node, Code) {
 		return nil, CodeNoAuth
 	case version != -1 && version != n.version:
 		return nil, CodeBadVersion
+	case !w.fits(len(data) - len(n.data)):
+		return nil, CodeQuotaExceeded
 	}
 	w.do(mutation{kind: mutSet, path: path, data: cloneData(data), acl: n.acl, version: n.version + 1})
 	return n, CodeOK

@@ -64,6 +64,7 @@ type wal struct {
 	every   time.Duration
 	unsaved bool
 	sync    chan *os.File // to the syncer; capacity 1
+	quit    chan struct{}
 	wg      sync.WaitGroup
 	failed  chan error // from the syncer; capacity 1
 }
@@ -188,7 +189,7 @@ func (k *core) recover() (int64, error) {
 	w := &wal{
 		path: filepath.Join(k.opts.Dir, LogName), lock: lock, limit: k.opts.SnapshotBytes,
 		each: k.opts.SyncInterval < 0, every: k.opts.SyncInterval,
-		sync: make(chan *os.File, 1), failed: make(chan error, 1),
+		sync: make(chan *os.File, 1), quit: make(chan struct{}), failed: make(chan error, 1),
 	}
 	last, err := k.load(w.path)
 	if err != nil {
@@ -353,9 +354,9 @@ func (k *core) replayNode(d *decoder) error {
 // afterRecovery starts the new epoch: sessions get a fresh timeout or, if so configured, end, as do those whose end was not
 // written; ephemerals without a session go. Then the log is rewritten as a snapshot.
 func (k *core) afterRecovery() error {
-	nowNs := k.now.UnixNano()
+	now := k.clock()
 	for _, s := range k.sessionList() {
-		s.heard = nowNs
+		s.heard = now
 		if k.opts.DropSessions {
 			k.endRecovered(s.id)
 			delete(k.sessions, s.id)
@@ -441,7 +442,11 @@ func (w *wal) start() {
 	}
 	w.wg.Go(func() {
 		for f := range w.sync {
-			time.Sleep(w.every)
+			select {
+			case <-time.After(w.every):
+			case <-w.quit: // close syncs itself
+				return
+			}
 			if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
 				select {
 				case w.failed <- fmt.Errorf("zookeeper log: %w", err):
@@ -533,6 +538,7 @@ func (w *wal) close() error {
 	var err error
 	if w.file != nil {
 		err = w.flush()
+		close(w.quit)
 		close(w.sync)
 		w.wg.Wait()
 		if e := w.file.Sync(); err == nil && e != nil {
