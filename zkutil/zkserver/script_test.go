@@ -9,6 +9,7 @@ import (
 	"net"
 	"sort"
 	"strings"
+	"testing/synctest"
 	"time"
 )
 
@@ -37,6 +38,9 @@ func (s *script) step(line string) error {
 		return fmt.Errorf("%q: %w", line, err)
 	}
 	if async {
+		if s.faults != nil {
+			synctest.Wait() // the server has got it before the next step begins
+		}
 		return nil
 	}
 	if err := s.barrier(); err != nil || s.faults == nil {
