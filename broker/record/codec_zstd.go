@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -14,8 +15,7 @@ const (
 	// a buffer of at most zstdWholeOutput. One that expands further is streamed.
 	zstdWholeInput  = 1 << 20
 	zstdWholeOutput = maxKeptBytes
-	zstdGuess       = 6        // times the payload is the first buffer
-	zstdMaxExpands  = 32 << 10 // 4 bytes can stand for 128 KiB
+	zstdGuess       = 6 // times the payload is the first buffer
 
 	// The history a frame asks for. Up to level 19 the reference implementation asks for at most maxPooledWindow;
 	// maxWindow, level 22, is what Java's decoder accepts.
@@ -82,12 +82,65 @@ func (d *zstdDecoder) decodeWhole(in []byte) (done bool, err error) {
 		case err == nil:
 			d.out, d.state = out, zstdDecoded
 			return true, nil
-		case len(in) < size/zstdMaxExpands:
+		case zstdBound(in) <= int64(size):
 			return false, brokenStream(CodecZstd, err) // it can't have been for want of room
 		case size >= zstdWholeOutput:
 			return false, nil
 		}
 	}
+}
+
+// zstdBound returns how many bytes the frames in b can decompress to at most, from the headers of their blocks alone. Where
+// those are wrong it stops: there the decoder stops too. Source: RFC 8878, section 3.1.
+func zstdBound(b []byte) (bound int64) {
+	const (
+		magic, skippable, skippableMask = 0xfd2fb528, 0x184d2a50, 0xfffffff0
+	)
+	for len(b) >= 8 {
+		word := binary.LittleEndian.Uint32(b)
+		if word&skippableMask == skippable {
+			size := 8 + int64(binary.LittleEndian.Uint32(b[4:]))
+			b = b[min(size, int64(len(b))):]
+			continue
+		}
+		if word != magic {
+			return bound
+		}
+		descriptor := b[4]
+		header := 5 + [4]int{0, 1, 2, 4}[descriptor&3] + [4]int{0, 2, 4, 8}[descriptor>>6]
+		maxBlock := 128 << 10
+		single := descriptor&0x20 != 0
+		if !single {
+			window := (8 + int64(b[5]&7)) << (7 + b[5]>>3)
+			maxBlock = int(min(window, int64(maxBlock)))
+		}
+		if !single || descriptor>>6 == 0 {
+			header++ // the window, or a content size of one byte
+		}
+		b = b[min(header, len(b)):]
+		for last := false; !last; {
+			if len(b) < 3 {
+				return bound
+			}
+			block := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
+			last = block&1 != 0
+			stored, expands := block>>3, maxBlock // compressed
+			switch block >> 1 & 3 {
+			case 0: // raw
+				expands = stored
+			case 1: // one byte, repeated
+				stored, expands = 1, stored
+			case 3:
+				return bound
+			}
+			bound += int64(min(expands, maxBlock))
+			b = b[min(3+stored, len(b)):]
+		}
+		if descriptor&4 != 0 { // content checksum
+			b = b[min(4, len(b)):]
+		}
+	}
+	return bound
 }
 
 // wideWindow says whether the first frame wants more history than a pooled decoder gives.

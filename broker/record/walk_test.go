@@ -1,10 +1,13 @@
 package record
 
 import (
+	"bytes"
 	"io"
 	"math"
+	"math/rand/v2"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -229,6 +232,33 @@ func TestXXH32(t *testing.T) {
 		"Nobody inspects the spammish repetition": 0xe2293b2f,
 	} {
 		require.Equal(t, want, xxh32([]byte(in)), in)
+	}
+}
+
+// The bound on what a frame expands to holds, and is near where it can be.
+func TestZstdBound(t *testing.T) {
+	for _, options := range [][]zstd.EOption{
+		nil, {zstd.WithEncoderCRC(false)}, {zstd.WithSingleSegment(true)}, {zstd.WithWindowSize(1 << 10)}, {zstd.WithEncoderLevel(zstd.SpeedBestCompression)},
+	} {
+		enc, err := zstd.NewWriter(nil, options...)
+		require.NoError(t, err)
+		for _, size := range []int{0, 1, 200, 256, 300, 70_000, 1 << 20} {
+			random := make([]byte, size)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
+			for _, data := range [][]byte{random, make([]byte, size), bytes.Repeat([]byte("abcdefg"), size/7)} {
+				frame := enc.EncodeAll(data, nil)
+				skip := append([]byte{0x52, 0x2a, 0x4d, 0x18, 3, 0, 0, 0}, 1, 2, 3)
+				for name, b := range map[string][]byte{"one": frame, "two": append(bytes.Clone(frame), frame...), "skip": append(skip, frame...)} {
+					want := int64(len(data))
+					if name == "two" {
+						want *= 2
+					}
+					got := zstdBound(b)
+					require.GreaterOrEqual(t, got, want)
+					require.LessOrEqual(t, got, 2*(want+128<<10))
+				}
+			}
+		}
 	}
 }
 
