@@ -32,7 +32,7 @@ type ProduceRequestTopic struct {
 type ProduceRequestPartition struct {
 	Index int32 `wire:"0+"`
 	// Records is the record batch as it stands in the log, aliasing the frame after Decode.
-	Records []byte `wire:"0+,nullable=0+"`
+	Records []byte `wire:"0+,nullable=0+,default=null"`
 }
 
 // ProduceResponse tells for each partition where its records went.

@@ -127,8 +127,8 @@ type FetchResponsePartition struct {
 	// PreferredReadReplica is where the consumer should read instead; -1 for here.
 	PreferredReadReplica int32 `wire:"11+,default=-1"`
 	// Records are batches as they stand in the log; the last may be cut off. See AppendFetchResponse for RecordsSize.
-	Records []byte `wire:"0+,nullable=0+,external=RecordsSize"`
-	// RecordsSize is the size in bytes of the records when Records is nil and the caller sends them itself: see
+	Records []byte `wire:"0+,nullable=0+,default=null,external=RecordsSize"`
+	// RecordsSize is the size in bytes of the records when Records is empty and the caller sends them itself: see
 	// AppendFetchResponse.
 	RecordsSize int32 `wire:"-"`
 }

@@ -27,26 +27,29 @@ var (
 // maxStringLength is the longest string of the protocol in bytes, in flexible versions too.
 const maxStringLength = math.MaxInt16
 
-// minimums of the decode budget, see decodeBudget.
+// The decode budget: see decodeBudget.
 const (
-	decodeBudgetFloor   = 1 << 20
-	decodeBudgetFactor  = 4
-	decodeBudgetTrusted = 8
+	budgetFloor    = 1 << 20
+	budgetRequest  = 4
+	budgetControl  = 5
+	budgetResponse = 8
 )
 
 // decodeBudget returns how many bytes the values decoded from a message of size bytes may take in memory.
 //
 // A field of one byte can be an element of a hundred bytes in memory, so without a budget a frame of 8 MiB takes
 // more than a gigabyte. Honest requests take less than four times their size; small ones may take more for
-// their size, hence the floor, which small frames cannot use up anyway. Three kinds of message are denser when
-// they are honest: LeaderAndIsr and UpdateMetadata for many partitions with one replica each (up to 4.6), and
-// responses, which come from a broker that we chose to call.
+// their size, hence the floor, which small frames cannot use up anyway. Two kinds of message are denser when they
+// are honest: LeaderAndIsr for partitions with one replica each (4.6 times, UpdateMetadata 4.0), and responses, which
+// come from a broker that we chose to call.
 func decodeBudget(key APIKey, response bool, size int) int {
-	factor := decodeBudgetFactor
-	if response || key == LeaderAndIsr || key == UpdateMetadata {
-		factor = decodeBudgetTrusted
+	switch {
+	case response:
+		return budgetFloor + budgetResponse*size
+	case key == LeaderAndIsr || key == UpdateMetadata:
+		return budgetFloor + budgetControl*size
 	}
-	return decodeBudgetFloor + factor*size
+	return budgetFloor + budgetRequest*size
 }
 
 // reader takes values off the front of src. The first error sticks in err; after it every read returns zero.

@@ -199,11 +199,11 @@ func (w *writer) length(isNil bool, n int, p *structPlan, f *fieldPlan) {
 // bytes writes a byte field, or the length of one whose bytes the caller sends.
 func (w *writer) bytes(base unsafe.Pointer, p *structPlan, f *fieldPlan) {
 	value := *at[[]byte](base, f.offset)
-	if f.external != noExternal && value == nil {
+	if f.external != noExternal && len(value) == 0 {
 		size := *at[int32](base, f.external)
 		switch {
 		case size == 0 && w.gaps == nil:
-			w.length(true, 0, p, f)
+			w.length(value == nil, 0, p, f)
 		case size < 0 || w.gaps == nil:
 			w.fail(p, f, fmt.Errorf("%d external bytes: %w", size, ErrMalformed))
 		default:

@@ -10,8 +10,8 @@ type RecordGap struct {
 }
 
 // AppendFetchResponse appends the body of a fetch response whose records the caller sends itself, from files or
-// from memory. A partition whose Records is nil and whose RecordsSize is positive leaves a gap: its length is encoded,
-// its bytes are not. Partitions with Records have them in place; with neither, an empty record set (not null) is
+// from memory. A partition whose Records is empty and whose RecordsSize is positive leaves a gap: its length is
+// encoded, its bytes are not. Partitions with Records have them in place; with neither, an empty record set (not null) is
 // encoded, as Kafka does. The gaps are in the order of the response:
 //
 //	from := 0

@@ -26,7 +26,7 @@ type RequestHeader struct {
 // left empty, body is nil and err is nil; the caller sees that h.APIVersion is too high and answers as
 // ApiVersionsFallback says.
 func ParseRequestHeader(frame []byte) (h RequestHeader, body []byte, err error) {
-	r := reader{src: frame, budget: decodeBudgetFloor}
+	r := reader{src: frame, budget: budgetFloor}
 	h.APIKey = APIKey(r.int16())
 	h.APIVersion = r.int16()
 	h.CorrelationID = r.int32()
