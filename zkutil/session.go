@@ -351,7 +351,7 @@ func (s *session) dial(network, addr string, _ time.Duration) (net.Conn, error) 
 	if w := s.pending; w != nil {
 		s.pending = nil
 		if !w.gotByte.Load() {
-			s.handshakeFailed()
+			s.handshakeFailed(w.refused.Load())
 		}
 	}
 	if n := s.failures / len(s.c.servers); n > 0 && s.failures%len(s.c.servers) == 0 {
@@ -384,11 +384,16 @@ func (s *session) dial(network, addr string, _ time.Duration) (net.Conn, error) 
 	return w, nil
 }
 
-// handshakeFailed counts a server that accepted the connection and then said nothing.
-func (s *session) handshakeFailed() {
+// handshakeFailed counts a server that accepted the connection and then closed it, or said nothing.
+func (s *session) handshakeFailed(refused bool) {
 	s.failures++
+	if !refused {
+		s.refusals = 0
+		s.note(errors.New("the server accepted the connection and did not answer"))
+		return
+	}
 	s.refusals++
-	s.note(errors.New("the server accepted the connection and did not answer"))
+	s.note(errors.New("the server closed the connection instead of answering"))
 	silent := time.Since(time.Unix(0, s.contactNs.Load()))
 	if s.refusals >= refusalsForExpiry && silent > wipedFactor*time.Duration(s.timeoutNs.Load()) {
 		s.end(true)

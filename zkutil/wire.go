@@ -2,6 +2,8 @@ package zkutil
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ type wire struct {
 		have int
 	}
 	gotByte atomic.Bool
+	refused atomic.Bool // the server closed the connection instead of answering the handshake
 	closing sync.Once
 	closed  func(w *wire)
 }
@@ -77,6 +80,8 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.gotByte.Store(true)
 		w.heard(time.Now())
 		w.handshake(p[:n])
+	} else if errors.Is(err, io.EOF) && !w.gotByte.Load() {
+		w.refused.Store(true)
 	}
 	return n, err
 }
