@@ -117,16 +117,6 @@ func (r *reader) int32() int32 {
 	return v
 }
 
-func (r *reader) int64() int64 {
-	if len(r.src) < 8 {
-		r.fail(ErrTruncated)
-		return 0
-	}
-	v := int64(binary.BigEndian.Uint64(r.src))
-	r.src = r.src[8:]
-	return v
-}
-
 // uvarint reads an unsigned varint of at most 32 bits in at most five bytes.
 func (r *reader) uvarint() uint32 {
 	var v uint64

@@ -1,8 +1,8 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
-	"math"
 	"reflect"
 	"unsafe"
 )
@@ -43,16 +43,61 @@ type decoder struct {
 // structure fills the zeroed struct at base.
 func (d *decoder) structure(base unsafe.Pointer, p *structPlan) {
 	initialize(base, p.defaults)
-	for i := range p.fields {
-		d.field(base, &p.fields[i])
+	for i := 0; i < len(p.fields); i++ {
+		f := &p.fields[i]
+		if f.run > 0 {
+			d.fixed(base, p, p.fields[i:i+f.run], f.runBytes)
+			i += f.run - 1
+		} else {
+			d.field(base, f)
+		}
 		if d.err != nil {
-			d.note(p, &p.fields[i])
+			d.note(p, f)
 			return
 		}
 	}
 	if p.flexible {
 		d.tags(base, p)
 	}
+}
+
+// fixed reads a run of fields of fixed size, which take size bytes together.
+func (d *decoder) fixed(base unsafe.Pointer, p *structPlan, run []fieldPlan, size int) {
+	if size > len(d.src) {
+		left := len(d.src)
+		for i := range run {
+			if left -= run[i].minWire(d.flexible); left < 0 {
+				d.note(p, &run[i])
+				d.fail(ErrTruncated)
+				return
+			}
+		}
+	}
+	src := d.src
+	for i := range run {
+		f := &run[i]
+		switch f.kind {
+		case kindBool:
+			*at[bool](base, f.offset) = src[0] != 0
+			src = src[1:]
+		case kindInt8:
+			*at[int8](base, f.offset) = int8(src[0])
+			src = src[1:]
+		case kindInt16:
+			*at[uint16](base, f.offset) = binary.BigEndian.Uint16(src)
+			src = src[2:]
+		case kindInt32:
+			*at[uint32](base, f.offset) = binary.BigEndian.Uint32(src)
+			src = src[4:]
+		case kindInt64, kindFloat64:
+			*at[uint64](base, f.offset) = binary.BigEndian.Uint64(src)
+			src = src[8:]
+		case kindUUID:
+			*at[UUID](base, f.offset) = UUID(src)
+			src = src[16:]
+		}
+	}
+	d.src = src
 }
 
 // note remembers the innermost field that failed.
@@ -73,7 +118,11 @@ func (d *decoder) tags(base unsafe.Pointer, p *structPlan) {
 		rest := d.src
 		d.src = data
 		d.clear(base, f)
-		d.field(base, f)
+		if f.kind.isFixed() {
+			d.fixed(base, p, p.tagged[number:number+1], f.minWire(true))
+		} else {
+			d.field(base, f)
+		}
 		if d.err == nil && len(d.src) != 0 {
 			d.fail(ErrMalformed)
 		}
@@ -98,23 +147,9 @@ func (d *decoder) clear(base unsafe.Pointer, f *fieldPlan) {
 	}
 }
 
-// field reads one field of the struct at base.
+// field reads one field of variable size of the struct at base.
 func (d *decoder) field(base unsafe.Pointer, f *fieldPlan) {
 	switch f.kind {
-	case kindBool:
-		*at[bool](base, f.offset) = d.int8() != 0
-	case kindInt8:
-		*at[int8](base, f.offset) = d.int8()
-	case kindInt16:
-		*at[int16](base, f.offset) = d.int16()
-	case kindInt32:
-		*at[int32](base, f.offset) = d.int32()
-	case kindInt64:
-		*at[int64](base, f.offset) = d.int64()
-	case kindFloat64:
-		*at[float64](base, f.offset) = math.Float64frombits(uint64(d.int64()))
-	case kindUUID:
-		copy(at[UUID](base, f.offset)[:], d.take(16))
 	case kindString:
 		if n := d.stringLength(d.flexible); n >= 0 {
 			*at[string](base, f.offset) = d.text(n)
@@ -185,9 +220,9 @@ func (d *decoder) int32s(f *fieldPlan) []int32 {
 	if n < 0 {
 		return nil
 	}
-	list := make([]int32, n)
+	list, src := make([]int32, n), d.take(4*n)
 	for i := range list {
-		list[i] = d.int32()
+		list[i] = int32(binary.BigEndian.Uint32(src[4*i:]))
 	}
 	return list
 }
@@ -197,9 +232,9 @@ func (d *decoder) int64s(f *fieldPlan) []int64 {
 	if n < 0 {
 		return nil
 	}
-	list := make([]int64, n)
+	list, src := make([]int64, n), d.take(8*n)
 	for i := range list {
-		list[i] = d.int64()
+		list[i] = int64(binary.BigEndian.Uint64(src[8*i:]))
 	}
 	return list
 }

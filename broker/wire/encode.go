@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -55,8 +56,14 @@ func (w *writer) structure(base unsafe.Pointer, p *structPlan) {
 			return
 		}
 	}
-	for i := range p.fields {
-		w.field(base, p, &p.fields[i])
+	for i := 0; i < len(p.fields); i++ {
+		f := &p.fields[i]
+		if f.run > 0 {
+			w.fixed(base, p.fields[i:i+f.run], f.runBytes)
+			i += f.run - 1
+			continue
+		}
+		w.field(base, p, f)
 	}
 	if p.flexible {
 		w.tags(base, p)
@@ -82,7 +89,11 @@ func (w *writer) tags(base unsafe.Pointer, p *structPlan) {
 		}
 		w.buf = appendUvarint(w.buf, f.tag)
 		start := len(w.buf)
-		w.field(base, p, f)
+		if f.kind.isFixed() {
+			w.fixed(base, p.tagged[i:i+1], f.minWire(true))
+		} else {
+			w.field(base, p, f)
+		}
 		// The size goes before the value and its own length depends on it: write the value, then move it.
 		size := len(w.buf) - start
 		n := uvarintSize(uint32(size))
@@ -92,25 +103,9 @@ func (w *writer) tags(base unsafe.Pointer, p *structPlan) {
 	}
 }
 
-// field writes one field of the struct at base.
+// field writes one field of variable size of the struct at base.
 func (w *writer) field(base unsafe.Pointer, p *structPlan, f *fieldPlan) {
 	switch f.kind {
-	case kindBool:
-		b := byte(0)
-		if *at[bool](base, f.offset) {
-			b = 1
-		}
-		w.buf = append(w.buf, b)
-	case kindInt8:
-		w.buf = append(w.buf, byte(*at[int8](base, f.offset)))
-	case kindInt16:
-		w.buf = binary.BigEndian.AppendUint16(w.buf, *at[uint16](base, f.offset))
-	case kindInt32:
-		w.buf = binary.BigEndian.AppendUint32(w.buf, *at[uint32](base, f.offset))
-	case kindInt64, kindFloat64:
-		w.buf = binary.BigEndian.AppendUint64(w.buf, *at[uint64](base, f.offset))
-	case kindUUID:
-		w.buf = append(w.buf, at[UUID](base, f.offset)[:]...)
 	case kindString:
 		w.text(*at[string](base, f.offset), p, f)
 	case kindNullableString:
@@ -162,6 +157,39 @@ func (w *writer) field(base unsafe.Pointer, p *structPlan, f *fieldPlan) {
 			w.buf = append(w.buf, 0xff)
 		default:
 			w.fail(p, f, ErrNull)
+		}
+	}
+}
+
+// fixed writes a run of fields of fixed size, which take size bytes together.
+func (w *writer) fixed(base unsafe.Pointer, run []fieldPlan, size int) {
+	w.buf = slices.Grow(w.buf, size)
+	dst := w.buf[len(w.buf) : len(w.buf)+size]
+	w.buf = w.buf[:len(w.buf)+size]
+	for i := range run {
+		f := &run[i]
+		switch f.kind {
+		case kindBool:
+			dst[0] = 0
+			if *at[bool](base, f.offset) {
+				dst[0] = 1
+			}
+			dst = dst[1:]
+		case kindInt8:
+			dst[0] = *at[uint8](base, f.offset)
+			dst = dst[1:]
+		case kindInt16:
+			binary.BigEndian.PutUint16(dst, *at[uint16](base, f.offset))
+			dst = dst[2:]
+		case kindInt32:
+			binary.BigEndian.PutUint32(dst, *at[uint32](base, f.offset))
+			dst = dst[4:]
+		case kindInt64, kindFloat64:
+			binary.BigEndian.PutUint64(dst, *at[uint64](base, f.offset))
+			dst = dst[8:]
+		case kindUUID:
+			copy(dst, at[UUID](base, f.offset)[:])
+			dst = dst[16:]
 		}
 	}
 }

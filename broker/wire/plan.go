@@ -32,6 +32,9 @@ const (
 	kindStructPtr // *struct, null when nil
 )
 
+// isFixed says whether values of the kind always take the same number of bytes.
+func (k kind) isFixed() bool { return k <= kindUUID }
+
 // fieldPlan is one field of a struct in one version.
 type fieldPlan struct {
 	name     string
@@ -44,6 +47,8 @@ type fieldPlan struct {
 	slice    reflect.Type // kindStructs: the type of the slice
 	external uintptr      // offset of the int32 with the size of external bytes, or noExternal
 	def      int64        // default of integers and bools
+	run      int          // of this field and those after it, how many have a fixed size; 0 inside a run
+	runBytes int          // what the fields of the run take on the wire together
 }
 
 // noExternal says that a field has no external bytes.
@@ -179,7 +184,23 @@ func (c *compiler) compile(typ reflect.Type) (*structPlan, error) {
 	if c.flexible {
 		p.minWire++
 	}
+	p.findRuns()
 	return p, nil
+}
+
+// findRuns marks the runs of fields of fixed size, which are read and written with one check of the space left.
+func (p *structPlan) findRuns() {
+	for i := 0; i < len(p.fields); {
+		first := &p.fields[i]
+		for i < len(p.fields) && p.fields[i].kind.isFixed() {
+			first.run++
+			first.runBytes += p.fields[i].minWire(p.flexible)
+			i++
+		}
+		if first.run == 0 {
+			i++
+		}
+	}
 }
 
 // addField adds one field of a struct to its plan.
