@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -211,19 +212,30 @@ func (l *Log) submit(r *appendRequest) {
 	flush := l.appendGroupLocked(group)
 	l.mu.Unlock()
 	if flush {
+		// The next one may append meanwhile, and its flush then covers all who came during this one.
+		group = slices.Clone(group)
+		q.passOn()
 		err := l.Flush()
 		for _, one := range group {
 			if one.err == nil {
 				one.err = err
 			}
 		}
+		for _, one := range group[1:] {
+			one.wake <- true
+		}
+		return
 	}
 	for _, one := range group[1:] {
 		one.wake <- true
 	}
 	clear(group)
 	q.group = group[:0]
+	q.passOn()
+}
 
+// passOn lets the next caller in the queue append, if there is one.
+func (q *appendQueue) passOn() {
 	q.Lock()
 	if len(q.waiting) == 0 {
 		q.busy = false
@@ -231,7 +243,7 @@ func (l *Log) submit(r *appendRequest) {
 		return
 	}
 	next := q.waiting[0]
-	rest = copy(q.waiting, q.waiting[1:])
+	rest := copy(q.waiting, q.waiting[1:])
 	q.waiting[rest] = nil
 	q.waiting = q.waiting[:rest]
 	q.Unlock()

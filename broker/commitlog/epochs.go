@@ -34,11 +34,12 @@ type epochCache struct {
 
 const noEpoch int32 = -1
 
-func (c *epochCache) load(dir string) error {
+// load reads the file. missing tells that there is none, or an empty one.
+func (c *epochCache) load(dir string) (missing bool, err error) {
 	c.path = filepath.Join(dir, epochFile)
 	content, err := readSmallFile(c.path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var entries []EpochEntry
 	err = parseCheckpoint(content, 2, func(f []string) error {
@@ -57,10 +58,10 @@ func (c *epochCache) load(dir string) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.path, err)
+		return false, fmt.Errorf("%s: %w", c.path, err)
 	}
 	c.mu.entries, c.mu.dirty = entries, content == nil
-	return nil
+	return len(content) == 0, nil
 }
 
 // flush writes the file if it is older than the memory.

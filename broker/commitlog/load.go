@@ -34,9 +34,9 @@ type loadOptions struct {
 
 // replicaFiles is what a replica directory holds.
 type replicaFiles struct {
-	segments  []*segment
-	snapshots []int64
-	indexes   []string // names of index files
+	segments   []*segment
+	snapshots  []int64
+	txnIndexes []int64
 }
 
 // load reads the directory and, if the last shutdown wasn't clean, checks everything behind the recovery point. Source: LogLoader.java, storage.md §7.3.
@@ -50,7 +50,7 @@ func (l *Log) load(o loadOptions) error {
 	if err != nil {
 		return err
 	}
-	badEpochs := l.epochs.load(l.path)
+	noEpochs, badEpochs := l.epochs.load(l.path)
 	if badEpochs != nil && !errors.Is(badEpochs, errMalformed) {
 		return badEpochs
 	}
@@ -60,7 +60,7 @@ func (l *Log) load(o loadOptions) error {
 		return l.startEmpty(o.logStart, now)
 	}
 	l.setSegments(files.segments)
-	if badEpochs != nil || l.epochs.latest() < 0 {
+	if badEpochs != nil || noEpochs {
 		if err := l.rebuildEpochs(); err != nil {
 			return err
 		}
@@ -120,6 +120,20 @@ func (l *Log) loadClean(files *replicaFiles, logStart int64) error {
 	}
 	l.logEnd.Store(end)
 	l.logStart.Store(max(logStart, files.segments[0].base))
+	for _, s := range files.segments {
+		s.index.Lock()
+		if !slices.Contains(files.txnIndexes, s.base) {
+			s.index.abortedLoaded = true
+		}
+		err := s.loadAbortedLocked()
+		s.index.Unlock()
+		if errors.Is(err, errBadTxnIndex) {
+			return &CorruptError{Dir: l.path, Base: s.base, Err: err} // only reading the segment through can make it anew
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return l.loadProducers(files.snapshots, end)
 }
 
@@ -168,6 +182,8 @@ func (l *Log) readDirectory() (*replicaFiles, error) {
 			bases[base] = true
 		} else if offset, ok := parseFileName(name, snapshotSuffix); ok {
 			files.snapshots = append(files.snapshots, offset)
+		} else if base, ok := parseFileName(name, txnIndexSuffix); ok {
+			files.txnIndexes = append(files.txnIndexes, base)
 		}
 	}
 	slices.SortFunc(files.segments, func(a, b *segment) int { return int(max(min(a.base-b.base, 1), -1)) })

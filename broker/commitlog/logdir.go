@@ -47,6 +47,15 @@ func (d *logDir) fail(err error) error {
 	if errors.As(err, &e) {
 		return err
 	}
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
+		return &Error{Kind: KindCorruptMessage, Err: err} // bytes went bad, the disk works: recovery at the next start will cut them off
+	}
+	return d.takeOffline(err)
+}
+
+// takeOffline ends the use of the directory.
+func (d *logDir) takeOffline(err error) error {
 	if d.failed.CompareAndSwap(nil, &err) && d.onFailure != nil {
 		d.onFailure(d.path, err)
 	}

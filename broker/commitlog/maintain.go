@@ -226,7 +226,7 @@ func (s *segment) cutIndex(offset int64) error {
 	return s.resumeIndexLocked()
 }
 
-// resumeIndexLocked sets the largest timestamp and the bytes since the last entry from what the indexes hold and the batches behind the last entry.
+// resumeIndexLocked sets the largest timestamp from what the indexes hold and the batches behind the last entry.
 func (s *segment) resumeIndexLocked() error {
 	x := &s.index
 	x.lastTime, x.maxTimestamp, x.maxOffset, x.bytesSinceEntry = -1, -1, s.base, 0
@@ -243,9 +243,7 @@ func (s *segment) resumeIndexLocked() error {
 		return err
 	}
 	defer h.release()
-	size := s.size.Load()
-	x.bytesSinceEntry = size - position
-	sc := newScanner(h.f, position, size, make([]byte, scanWindow))
+	sc := newScanner(h.f, position, s.size.Load(), make([]byte, scanWindow))
 	for {
 		err := sc.next()
 		if errors.Is(err, io.EOF) {

@@ -294,7 +294,7 @@ func (m *Manager) loadOne(one *loading) {
 		return
 	}
 	if err := l.load(one.options); err != nil {
-		_ = l.dir.fail(fmt.Errorf("load %s: %w", l.name, err))
+		_ = l.dir.takeOffline(fmt.Errorf("load %s: %w", l.name, err))
 		return
 	}
 	l.checkpointed.Store(one.options.recoveryPoint)

@@ -184,13 +184,11 @@ func (s *segment) tryOpenIndexLocked() error {
 	if err != nil {
 		return err
 	}
-	var lastPosition int64
 	if entry != nil {
 		offset, position := offsetEntry(entry)
 		if offset < 0 || position <= 0 || position >= size {
 			return errBadIndex // zeros behind the entries: the file wasn't trimmed
 		}
-		lastPosition = position
 	}
 	x.lastTime, x.maxTimestamp, x.maxOffset = -1, -1, s.base
 	if entry, err = x.times.last(s.path(timeIndexSuffix)); err != nil {
@@ -203,7 +201,7 @@ func (s *segment) tryOpenIndexLocked() error {
 		}
 		x.lastTime, x.maxTimestamp, x.maxOffset = timestamp, timestamp, s.base+int64(offset)
 	}
-	x.bytesSinceEntry = size - lastPosition
+	x.bytesSinceEntry = 0 // as Kafka counts: since the file was opened
 	x.opened = true
 	return nil
 }

@@ -130,13 +130,10 @@ func (m *Manager) ReplaceHighWatermarks(given map[TopicPartition]int64) error {
 	})
 }
 
-// Retention removes old segments of all logs whose cleanup.policy doesn't have compact: those are the cleaner's. It returns how many.
+// Retention removes old segments of all logs, by each one's cleanup.policy, and returns how many.
 func (m *Manager) Retention(now time.Time) int {
 	total := 0
 	for _, l := range m.Logs() {
-		if l.config.Load().CleanupCompact {
-			continue
-		}
 		n, err := l.DeleteOldSegments(now)
 		total += n
 		if err != nil && l.dir.offline() == nil {

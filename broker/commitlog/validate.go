@@ -11,17 +11,17 @@ import (
 // prepareLeader checks what a client or coordinator sent and leaves in r.data what is to be written, but for offsets and leader epoch. None of it needs the log's lock, so
 // that checksums and records of many callers are looked at side by side. Source: UnifiedLog.analyzeAndValidateRecords, LogValidator.java, storage.md §3.
 func (l *Log) prepareLeader(r *appendRequest, records []byte, c *Config) error {
-	first, err := l.checkShallow(records, r.origin, c)
+	magic, err := checkShallow(records, r.origin, c)
 	if err != nil {
 		return err
 	}
-	if first == nil {
+	if magic < 0 {
 		if r.origin == OriginClient && len(records) > 0 {
 			return errorf(KindInvalidRecord, "no complete record batch in %d bytes", len(records))
 		}
 		return nil
 	}
-	if first.Magic < 2 {
+	if magic < 2 {
 		return l.convert(r, records, c)
 	}
 	one, rest, err := record.ReadBatch(records)
@@ -68,39 +68,39 @@ func (l *Log) prepareSeveral(r *appendRequest, records []byte, c *Config) error 
 	return nil
 }
 
-// checkShallow makes the checks that need only headers and checksums. It returns the first header, nil when there is no whole batch.
-func (l *Log) checkShallow(records []byte, origin Origin, c *Config) (*record.Header, error) {
-	var first *record.Header
+// checkShallow makes the checks that need only headers and checksums. It returns the magic of the first batch, -1 when there is no whole batch.
+func checkShallow(records []byte, origin Origin, c *Config) (magic int8, err error) {
+	magic = -1
 	for rest := records; len(rest) > 0; {
 		entry, more, err := record.ReadEntry(rest)
 		if errors.Is(err, record.ErrIncomplete) {
 			break
 		}
 		if err != nil {
-			return nil, recordError(err)
+			return -1, recordError(err)
 		}
 		rest = more
 		h, err := record.ParseHeader(entry)
 		if err != nil {
-			return nil, recordError(err)
+			return -1, recordError(err)
 		}
 		if h.Magic == 2 && h.BaseOffset != 0 && origin == OriginClient {
-			return nil, errorf(KindInvalidRecord, "base offset %d of the batch is not 0", h.BaseOffset)
+			return -1, errorf(KindInvalidRecord, "base offset %d of the batch is not 0", h.BaseOffset)
 		}
 		if len(entry) > c.MaxMessageBytes {
-			return nil, errorf(KindMessageTooLarge, "batch of %d bytes exceeds the maximum of %d", len(entry), c.MaxMessageBytes)
+			return -1, errorf(KindMessageTooLarge, "batch of %d bytes exceeds the maximum of %d", len(entry), c.MaxMessageBytes)
 		}
 		if err := record.CheckEntryCRC(entry); err != nil {
-			return nil, recordError(err)
+			return -1, recordError(err)
 		}
 		if !h.Codec().Valid() {
-			return nil, recordError(fmt.Errorf("%w %d", record.ErrUnknownCodec, h.Codec()))
+			return -1, recordError(fmt.Errorf("%w %d", record.ErrUnknownCodec, h.Codec()))
 		}
-		if first == nil {
-			first = &h
+		if magic < 0 {
+			magic = h.Magic
 		}
 	}
-	return first, nil
+	return magic, nil
 }
 
 // prepareBatch checks one batch of magic 2 and its records and returns its bytes as they are to be written, patched in place or rebuilt.
