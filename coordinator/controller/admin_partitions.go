@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ func (a *Admin) CreatePartitions(ctx context.Context, spec PartitionsSpec) (map[
 		return nil, err
 	}
 	path := znode.TopicPath(spec.Topic)
+	var tried []byte
 	for range maxAdminRetries {
 		nodes, err := a.cfg.Store.Get(ctx, path)
 		if err != nil {
@@ -36,6 +38,9 @@ func (a *Admin) CreatePartitions(ctx context.Context, spec PartitionsSpec) (map[
 		}
 		topic := znode.Topic{}
 		if nodes[0].Exists {
+			if tried != nil && bytes.Equal(tried, nodes[0].Data) {
+				return placement(spec.Topic, nodes[0].Data) // Our own write, whose answer was lost.
+			}
 			if topic, err = znode.DecodeTopic(nodes[0].Data); err != nil {
 				return nil, fmt.Errorf("topic %s: %w", spec.Topic, err)
 			}
@@ -56,7 +61,8 @@ func (a *Admin) CreatePartitions(ctx context.Context, spec PartitionsSpec) (map[
 		if spec.ValidateOnly {
 			return out, nil
 		}
-		results, err := a.cfg.Store.Multi(ctx, Set(path, topic.Encode(), nodes[0].Stat.Version))
+		tried = topic.Encode()
+		results, err := a.cfg.Store.Multi(ctx, Set(path, tried, nodes[0].Stat.Version))
 		if err != nil {
 			return nil, fmt.Errorf("grow topic %s: %w", spec.Topic, err)
 		}
@@ -67,6 +73,19 @@ func (a *Admin) CreatePartitions(ctx context.Context, spec PartitionsSpec) (map[
 		}
 	}
 	return nil, fmt.Errorf("grow topic %s: after %d attempts: %w", spec.Topic, maxAdminRetries, ErrBadVersion)
+}
+
+// placement returns the replicas of all partitions of a topic's znode.
+func placement(name string, data []byte) (map[int32][]int32, error) {
+	topic, err := znode.DecodeTopic(data)
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", name, err)
+	}
+	out := make(map[int32][]int32, len(topic.Partitions))
+	for id, assignment := range topic.Partitions {
+		out[id] = assignment.Replicas
+	}
+	return out, nil
 }
 
 // growth checks a request against the topic as it is and returns the placement of the new partitions.

@@ -41,6 +41,7 @@ type Controller struct {
 	current       EventID // The event being processed; cause of what is done now.
 	electionPause time.Duration
 	notBefore     time.Time // No election before, because failovers did not succeed.
+	unregistered  bool      // The session expired and the broker has not registered itself again: no election.
 	// rereadStates: somebody writes ISRs into ZooKeeper without asking (a broker at an IBP below 2.7-IV2), so that the
 	// cache cannot be trusted to be current.
 	rereadStates bool
@@ -183,6 +184,7 @@ func (c *Controller) Epoch() int32 { return c.epoch.Load() }
 // dropped; requests are answered as by a broker that is not the controller.
 func (c *Controller) SessionExpired() {
 	dropped := c.queue.replaceAll(task{kind: KindExpire, run: func(context.Context) error {
+		c.unregistered = true
 		c.setActiveID(-1)
 		c.resign("session expired")
 		return nil
@@ -202,6 +204,7 @@ func (c *Controller) SessionStarted() {
 				return err
 			}
 		}
+		c.unregistered = false
 		return c.reelect(ctx)
 	}})
 }

@@ -28,7 +28,7 @@ func (c *Controller) reelect(ctx context.Context) error {
 	if err := c.maybeResign(ctx); err != nil {
 		return err
 	}
-	if c.active.Load() {
+	if c.active.Load() || c.unregistered {
 		return nil
 	}
 	return c.elect(ctx)

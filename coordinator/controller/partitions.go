@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
@@ -181,18 +182,22 @@ func (c *Controller) createStates(ctx context.Context, ps []*partition, leads []
 	if len(ps) == 0 {
 		return out, nil
 	}
-	var topics, parents, states []Op
+	var topics, missing, parents, states []Op
 	seen := map[*topic]bool{}
 	for i, p := range ps {
 		if !seen[p.topic] {
 			seen[p.topic] = true
-			topics = append(topics, Create(znode.PartitionsPath(p.tp.Topic), nil))
+			op := Create(znode.PartitionsPath(p.tp.Topic), nil)
+			topics = append(topics, op)
+			if !slices.ContainsFunc(p.topic.partitions, func(p *partition) bool { return p.led }) {
+				missing = append(missing, op)
+			}
 		}
 		parents = append(parents, Create(znode.PartitionPath(p.tp), nil))
 		states = append(states, Create(znode.PartitionStatePath(p.tp), encodeLeadership(leads[i])))
 	}
 	if 2*len(ps)+len(topics) <= maxCreateMulti {
-		done, err := c.createAtOnce(ctx, topics, parents, states)
+		done, err := c.createAtOnce(ctx, missing, parents, states)
 		if done || err != nil {
 			return out, err
 		}
@@ -219,11 +224,8 @@ func (c *Controller) createAtOnce(ctx context.Context, levels ...[]Op) (bool, er
 		ops = append(ops, level...)
 	}
 	results, err := c.multi(ctx, ops...)
-	if errors.Is(err, ErrSessionExpired) || ctx.Err() != nil {
+	if err != nil {
 		return false, err
-	}
-	if err != nil { // Unknown outcome: going level by level finds out.
-		return false, nil
 	}
 	if errors.Is(results[0].Err, ErrBadVersion) {
 		return false, ErrControllerMoved

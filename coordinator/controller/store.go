@@ -117,8 +117,10 @@ type Reader interface {
 // AdminStore is what changing topics and configs needs from ZooKeeper.
 type AdminStore interface {
 	Reader
-	// Multi applies ops all or none. The error is that of the whole call (session, context, unknown outcome); an
-	// operation that was refused shows in the results only, and then every other result is ErrRolledBack.
+	// Multi applies ops all or none. The error is that of the whole call (session, context); an operation that was refused
+	// shows in the results only, and then every other result is ErrRolledBack. If the connection breaks before the answer
+	// comes, the multi is sent again, as Kafka does: whoever calls must expect to meet what an earlier attempt wrote
+	// (ErrNodeExists, ErrBadVersion, ErrNoNode).
 	Multi(ctx context.Context, ops ...Op) ([]OpResult, error)
 }
 
@@ -142,8 +144,9 @@ type Store interface {
 
 	// Write applies operations that are independent of each other, each on condition that /controller_epoch has version
 	// epochVersion, many per multi, several multis in flight. It returns one result per operation: an operation that is
-	// refused does not keep the others from being applied. ErrControllerMoved as the error of the call: the condition
-	// did not hold for some of the operations; none was applied after that.
+	// refused does not keep the others from being applied. As with Multi, an operation may meet its own earlier attempt.
+	// ErrControllerMoved as the error of the call: the condition did not hold for some of the operations; none was
+	// applied after that.
 	Write(ctx context.Context, epochVersion int32, ops []Op) ([]OpResult, error)
 
 	// Watch registers fn for a path; it replaces what was registered. The watch is armed by reading. fn only enqueues: it
