@@ -49,7 +49,6 @@ type member struct {
 // trace is what one controller did since it was last looked at.
 type trace struct {
 	events []string
-	begun  string // An answer being processed; of interest only if something follows.
 	sent   map[int32][]string
 }
 
@@ -176,17 +175,6 @@ func (r *recorder) Emit(ev Event) {
 		r.w.mu.Lock()
 		defer r.w.mu.Unlock()
 		t := r.w.traces[r.id]
-		if b, ok := ev.(Began); ok {
-			t.begun = ""
-			if b.Kind == KindLeaderAndIsrAnswer || b.Kind == KindTopicDeletionAnswer {
-				t.begun = line
-				return
-			}
-		}
-		if t.begun != "" {
-			t.events = append(t.events, t.begun)
-			t.begun = ""
-		}
 		t.events = append(t.events, line)
 	}
 }
@@ -194,6 +182,9 @@ func (r *recorder) Emit(ev Event) {
 func describe(ev Event) string {
 	switch e := ev.(type) {
 	case Began:
+		if e.Kind == KindLeaderAndIsrAnswer || e.Kind == KindTopicDeletionAnswer {
+			return "" // They come in any order.
+		}
 		return "event " + string(e.Kind)
 	case Ended:
 		if e.Err != nil {
