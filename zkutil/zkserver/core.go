@@ -1,8 +1,10 @@
 package zkserver
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -388,6 +390,16 @@ func (c *conn) sessionID() int64 {
 		return c.session.id
 	}
 	return 0
+}
+
+// connList returns the connections in the order they came, so that a seed and virtual time determine what happens.
+func (k *core) connList() []*conn {
+	out := make([]*conn, 0, len(k.conns))
+	for _, c := range k.conns {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
+	return out
 }
 
 func (k *core) shuffle(names []string) {

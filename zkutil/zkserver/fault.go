@@ -196,7 +196,7 @@ func (s *Server) ExpireSessions(match func(SessionInfo) bool) int {
 func (s *Server) DropConnections(match func(ConnInfo) bool) int {
 	n := 0
 	s.do(func(k *core) {
-		for _, c := range k.conns {
+		for _, c := range k.connList() {
 			if !c.gone && chosen(match, c.info()) {
 				k.cut(c)
 				n++
@@ -212,7 +212,7 @@ func (s *Server) Refuse(match func(ConnInfo) bool) (allow func()) {
 	m := &matcher{match}
 	s.do(func(k *core) {
 		k.refusals = append(k.refusals, m)
-		for _, c := range k.conns {
+		for _, c := range k.connList() {
 			if !c.gone && chosen(match, c.info()) {
 				k.cut(c)
 			}
@@ -258,7 +258,7 @@ func (s *Server) HoldEvents(match func(ConnInfo) bool) {
 func (s *Server) ReleaseEvents() {
 	s.do(func(k *core) {
 		k.holds = nil
-		for _, c := range k.conns {
+		for _, c := range k.connList() {
 			if !c.holding {
 				continue
 			}
@@ -285,12 +285,12 @@ func (s *Server) Freeze(path string) (thaw func()) {
 			if k.frozen[path]--; k.frozen[path] == 0 {
 				delete(k.frozen, path)
 			}
-			for id, kind := range k.ending {
-				if ss := k.sessions[id]; ss != nil {
+			for _, ss := range k.sessionList() {
+				if kind, ok := k.ending[ss.id]; ok {
 					k.endSession(ss, kind)
 				}
 			}
-			for _, c := range k.conns {
+			for _, c := range k.connList() {
 				k.unblock(c, blockFrozen)
 			}
 		})
@@ -371,7 +371,7 @@ func multiCode(body []byte) Code {
 func (s *Server) KillHead(i int) error {
 	return s.withHead(i, func(k *core, h *head) {
 		h.down = true
-		for _, c := range k.conns {
+		for _, c := range k.connList() {
 			if c.head == h {
 				k.cut(c)
 			}
@@ -397,7 +397,7 @@ func (s *Server) LoseQuorum(d time.Duration) {
 	s.do(func(k *core) {
 		k.noQuorum = true
 		k.elections++
-		for _, c := range k.conns {
+		for _, c := range k.connList() {
 			k.cut(c)
 		}
 		k.after(d, func() {

@@ -75,12 +75,11 @@ func (k *core) latency() (lo, avg, hi float64) {
 // liveConns returns the connections with a session, in the order they came.
 func (k *core) liveConns() []*conn {
 	var out []*conn
-	for _, c := range k.conns {
+	for _, c := range k.connList() {
 		if !c.gone && c.session != nil {
 			out = append(out, c)
 		}
 	}
-	slices.SortFunc(out, func(a, b *conn) int { return int(a.id) - int(b.id) })
 	return out
 }
 

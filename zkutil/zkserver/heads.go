@@ -78,7 +78,7 @@ func (h *head) apply(x *txn) {
 	if h.copy == nil && len(h.queue) == 0 {
 		return // nobody waits: replies follow at once
 	}
-	for _, c := range h.k.conns {
+	for _, c := range h.k.connList() {
 		if c.head == h {
 			h.k.applied(c)
 		}

@@ -149,6 +149,10 @@ func TestRandomAgainstReal(t *testing.T) {
 		}
 		bad, a, b, err := differs(lines)
 		require.NoError(t, err)
+		if bad { // the original's sweep of empty containers takes transaction ids in between: once is not enough
+			bad, a, b, err = differs(lines)
+			require.NoError(t, err)
+		}
 		if !bad {
 			continue
 		}

@@ -120,7 +120,7 @@ func newTree(acls *aclCache) *tree {
 	// What a fresh ZooKeeper holds. The nodes under /zookeeper are not transactions: their zxids and times are 0,
 	// and creating them did not move their parents' counters.
 	for _, p := range []string{"/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"} {
-		t.nodes[p] = &node{data: []byte{}, acl: open}
+		t.insert(p, &node{data: []byte{}, acl: open})
 		if p != "/" {
 			parent, name := splitPath(p)
 			t.nodes[parent].children.add(name)

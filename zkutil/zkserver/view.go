@@ -1,6 +1,7 @@
 package zkserver
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -81,12 +82,7 @@ func (k *core) sessionList() []*session {
 	for _, s := range k.sessions {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *session) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
 	return out
 }
 

@@ -338,6 +338,7 @@ func (k *core) replayNode(d *decoder) error {
 			return errRecord
 		}
 		n.children = old.children
+		k.leader.bytes += int64(len(n.data) - len(old.data))
 		k.leader.nodes[path] = n
 		return nil
 	}
