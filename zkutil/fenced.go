@@ -12,7 +12,7 @@ import (
 // fencedBatchOps is how many operations go into one transaction: measured, one of 100 costs little more than one of 1.
 const fencedBatchOps = 100
 
-// maxBatchFailures is how many failing groups are taken out of a transaction one by one before the rest is sent group by group.
+// maxBatchFailures is how many failing groups are taken out of a transaction one by one before the rest is split in halves.
 const maxBatchFailures = 3
 
 // Fenced writes as the controller of one epoch. Every write is a transaction that first checks the version of /controller_epoch: once
@@ -89,12 +89,10 @@ func (f *Fenced) batch(ctx context.Context, groups []Group, idx []int, out []Gro
 	idx = slices.Clone(idx)
 	for failures := 0; len(idx) > 0; {
 		if failures > maxBatchFailures && len(idx) > 1 {
-			for _, i := range idx {
-				if err := f.batch(ctx, groups, []int{i}, out); err != nil {
-					return err
-				}
+			if err := f.batch(ctx, groups, idx[:len(idx)/2], out); err != nil {
+				return err
 			}
-			return nil
+			return f.batch(ctx, groups, idx[len(idx)/2:], out)
 		}
 		ops := []Op{CheckOp(znode.ControllerEpochPath, f.epochVersion)}
 		for _, i := range idx {

@@ -100,6 +100,7 @@ type session struct {
 
 	id        atomic.Int64
 	timeoutNs atomic.Int64
+	closing   atomic.Bool
 	contactNs atomic.Int64 // when the server was last heard, in nanoseconds since 1970
 
 	mu struct {
@@ -191,6 +192,7 @@ func (s *session) close() {
 	up := s.mu.up
 	s.mu.Unlock()
 	closed := make(chan struct{})
+	s.closing.Store(true)
 	go func() {
 		defer close(closed)
 		s.conn.Close()
@@ -301,7 +303,16 @@ func (s *session) onConnected(server string) {
 	}
 }
 
+// closeGrace is how long the library's last act waits for its Close to queue the request that ends the session. Without it that request
+// would come too late to be failed, and Close would wait a second for the answer.
+const closeGrace = 5 * time.Millisecond
+
 func (s *session) onDisconnected(server string) {
+	if s.closing.Load() {
+		grace := time.NewTimer(closeGrace)
+		defer grace.Stop()
+		<-grace.C
+	}
 	s.mu.Lock()
 	up := s.mu.up
 	if up {
