@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -31,6 +32,11 @@ type Config struct {
 type entry struct {
 	value  string
 	origin Origin
+}
+
+// Format keeps secrets out of what is printed: a configuration shows as its broker's id and the number of given keys.
+func (c Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "config of broker %s (%d keys given)", c.values[string(BrokerID)].text, len(c.originals))
 }
 
 // Warning says that something in the configuration does not do what its author may expect. It is for a log line at start.
@@ -171,9 +177,13 @@ func (c *Config) Int(k IntKey) int { return int(c.values[string(k)].n) }
 func (c *Config) Long(k NumberKey) int64 { return c.values[k.numberName()].n }
 
 // Duration returns a time, or 0 if it is not set. What does not fit in a Duration (about 292 years) becomes the longest one;
-// negative values, which many configs use for "never", stay negative.
+// negative values, which many configs use for "never", stay negative. A name that does not end in a unit gives 0.
 func (c *Config) Duration(k DurationKey) time.Duration {
-	return scale(c.values[string(k)].n, unit(string(k)))
+	u := unit(string(k))
+	if u == 0 {
+		return 0
+	}
+	return scale(c.values[string(k)].n, u)
 }
 
 // scale multiplies and stops at the ends.

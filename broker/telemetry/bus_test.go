@@ -257,3 +257,37 @@ func TestDiscard(t *testing.T) {
 	var s telemetry.Sink = telemetry.Discard{}
 	require.NotPanics(t, func() { s.Emit(telemetry.TopicDeleted{}) })
 }
+
+// gate is a writer that waits until it is opened.
+type gate struct {
+	entered chan struct{}
+	open    chan struct{}
+	out     lockedBuffer
+	once    sync.Once
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	g.once.Do(func() { close(g.entered) })
+	<-g.open
+	return g.out.Write(p)
+}
+
+// A log that stands still does not hold up those who emit; what it missed is counted in the log itself.
+func TestSlowLog(t *testing.T) {
+	g := &gate{entered: make(chan struct{}), open: make(chan struct{})}
+	log := logrus.New()
+	log.SetOutput(g)
+	b := telemetry.NewBus(1, 1, nil)
+	defer b.Close()
+	w := telemetry.StartLog(b, log)
+	b.Emit(telemetry.TopicDeleted{Topic: "first"})
+	<-g.entered
+	for range 4096 + 3 {
+		b.Emit(telemetry.TopicDeleted{Topic: "more"})
+	}
+	close(g.open)
+	w.Close()
+	require.Contains(t, g.out.String(), "log lines lost, the log is too slow")
+	require.Contains(t, g.out.String(), "lost=3")
+	require.Equal(t, 4096+1, strings.Count(g.out.String(), "topic deleted"))
+}

@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -327,8 +328,7 @@ func TestReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := telemetry.NewReadiness("zookeeper", "metadata")
 		require.False(t, r.Ready())
-		ctx, cancel := t.Context(), func() {}
-		defer cancel()
+		ctx := t.Context()
 		waited := make(chan error, 1)
 		go func() { waited <- r.Wait(ctx) }()
 		synctest.Wait()
@@ -336,6 +336,11 @@ func TestReadiness(t *testing.T) {
 		r.Set("metadata", false, "no UpdateMetadata yet")
 		synctest.Wait()
 		require.Empty(t, waited)
+		soon, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		err := r.Wait(soon)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.EqualError(t, err, "not ready (metadata: no UpdateMetadata yet): context deadline exceeded")
 		start := time.Now()
 		<-time.After(time.Second) // virtual time
 		r.Set("metadata", true, "")
