@@ -1,0 +1,236 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/prekraft/prekraft/broker/commitlog"
+	"github.com/prekraft/prekraft/broker/config"
+	"github.com/prekraft/prekraft/broker/network"
+	"github.com/prekraft/prekraft/broker/replica"
+	"github.com/prekraft/prekraft/broker/telemetry"
+	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/coordinator/controller"
+	"github.com/prekraft/prekraft/zkutil"
+)
+
+// sessionEvent feeds the life of the ZooKeeper session into events and readiness.
+func (b *Broker) sessionEvent(e zkutil.SessionEvent) {
+	t := b.telemetry
+	switch e.Kind {
+	case zkutil.EventNewSession:
+		t.readiness.Set(conditionZooKeeper, true, "session on "+e.Server)
+		t.emit(telemetry.SessionEstablished{SessionID: e.Session.ID, Timeout: e.Session.Timeout, Server: e.Server})
+	case zkutil.EventReconnected:
+		t.readiness.Set(conditionZooKeeper, true, "session on "+e.Server)
+	case zkutil.EventDisconnected:
+		t.readiness.Set(conditionZooKeeper, false, "connection lost, reconnecting")
+		t.emit(telemetry.SessionLost{SessionID: e.Session.ID, Reason: "connection to " + e.Server + " lost"})
+	case zkutil.EventPossiblyExpired:
+		t.emit(telemetry.SessionLost{SessionID: e.Session.ID, Reason: "nothing heard for two thirds of the session timeout"})
+	case zkutil.EventExpired:
+		t.readiness.Set(conditionZooKeeper, false, "session expired, opening another")
+		t.readiness.Set(conditionRegistered, false, "session expired")
+		t.emit(telemetry.SessionExpired{SessionID: e.Session.ID, Reason: "the server ended it"})
+	case zkutil.EventDialFailed:
+		t.readiness.Set(conditionZooKeeper, false, fmt.Sprintf("%s can't be reached: %v", e.Server, e.Err))
+	}
+}
+
+// logHooks feeds what the logs do into events; a failed directory makes its partitions answer KAFKA_STORAGE_ERROR and is told to the controller.
+func (b *Broker) logHooks() commitlog.Hooks {
+	t := b.telemetry
+	return commitlog.Hooks{
+		Rolled: func(tp commitlog.TopicPartition, base int64) {
+			t.emit(telemetry.SegmentRolled{Topic: tp.Topic, Partition: tp.Partition, BaseOffset: base, Reason: "append"})
+		},
+		Recovered: func(tp commitlog.TopicPartition, r commitlog.Recovery) {
+			t.emit(telemetry.LogRecovered{Topic: tp.Topic, Partition: tp.Partition, Segments: r.Segments, BytesCut: r.TruncatedBytes, LogEndOffset: -1, Took: r.Duration})
+		},
+		SegmentsDeleted: func(tp commitlog.TopicPartition, bases []int64, reason string) {
+			t.emit(telemetry.SegmentsDeleted{Topic: tp.Topic, Partition: tp.Partition, Segments: len(bases), Reason: reason})
+		},
+		Truncated: func(tp commitlog.TopicPartition, end int64) {
+			t.emit(telemetry.LogTruncated{Topic: tp.Topic, Partition: tp.Partition, To: end, Reason: "truncation"})
+		},
+		DirFailed: func(dir string, err error) {
+			t.emit(telemetry.LogDirFailed{Dir: dir, Err: err.Error()})
+			b.failedDirs.add(dir)
+		},
+		Error: t.problem,
+	}
+}
+
+// failedDirs collects directories that failed until the goroutine that deals with them comes round; a hook must not block.
+type failedDirs struct{ wake chan struct{} }
+
+func (f *failedDirs) add(string) {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watchDirs answers for failed directories: their partitions go offline, and the controller is told through ZooKeeper. When no directory is left the broker fails.
+func (b *Broker) watchDirs(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.failedDirs.wake:
+		}
+		offline := b.logs.OfflineDirs()
+		var affected []commitlog.TopicPartition
+		for p := range b.replicas.All() {
+			if log := p.Log(); log != nil && slices.Contains(offline, log.Dir()) {
+				affected = append(affected, p.TopicPartition())
+			}
+		}
+		b.replicas.HandleDirFailure(affected)
+		if len(b.logs.LiveDirs()) == 0 {
+			b.fail(fmt.Errorf("every log directory has failed (%v)", offline))
+			return
+		}
+		if err := b.zk.NotifyLogDirFailure(ctx, b.id); err != nil && ctx.Err() == nil {
+			b.telemetry.problem("notify the controller of a failed log directory", err)
+		}
+	}
+}
+
+func (b *Broker) replicaEvents() replica.Events {
+	t := b.telemetry
+	return replica.Events{
+		RoleChanged: func(tp replica.TopicPartition, s replica.State) {
+			role := "follower"
+			if s.IsLeader {
+				role = "leader"
+			}
+			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch, LogEndOffset: s.LogEndOffset})
+		},
+		Deleted: func(tp replica.TopicPartition) {
+			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1})
+			for p := range b.replicas.All() {
+				if p.TopicPartition().Topic == tp.Topic {
+					return
+				}
+			}
+			b.dynamic.ForgetTopic(tp.Topic)
+			t.forgetTopic(tp.Topic)
+		},
+	}
+}
+
+// brokerConfigChanged applies dynamic broker configs to the running parts.
+func (b *Broker) brokerConfigChanged(before, after *config.Config) {
+	if b.server == nil {
+		return // still starting: the parts will be made from the new snapshot
+	}
+	b.server.SetLimits(networkLimits(after))
+	for _, log := range b.logs.Logs() {
+		log.SetConfig(b.topicLogConfig(log.TopicPartition().Topic))
+	}
+	if after.Bool(config.UncleanLeaderElectionEnable) && !before.Bool(config.UncleanLeaderElectionEnable) {
+		b.controller.UncleanLeaderElectionEnabled()
+	}
+	b.telemetry.emit(telemetry.ConfigChanged{Entity: "brokers"})
+}
+
+// topicConfigChanged applies a topic's overrides to its logs here, and tells the controller when unclean elections became allowed.
+func (b *Broker) topicConfigChanged(topic string, overrides map[string]string) {
+	if b.server == nil {
+		return
+	}
+	for _, log := range b.logs.Logs() {
+		if log.TopicPartition().Topic == topic {
+			log.SetConfig(b.topicLogConfig(topic))
+		}
+	}
+	if overrides[string(config.UncleanLeaderElectionEnable)] == "true" {
+		b.controller.TopicUncleanLeaderElectionEnabled(topic)
+	}
+	keys := make([]string, 0, len(overrides))
+	for key := range overrides {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	b.telemetry.emit(telemetry.ConfigChanged{Entity: "topics/" + topic, Keys: keys})
+}
+
+// ready says that clients are served.
+func (t *instruments) ready() {
+	t.readiness.Set(conditionMetadata, true, "the controller has told of the cluster")
+	t.emit(telemetry.BrokerStateChanged{From: "starting", To: "serving"})
+}
+
+func (t *instruments) setBroker(id int32) { t.bus.SetBroker(id) }
+
+// controllerEvents feeds the controller's events into the broker's.
+type controllerEvents struct {
+	t      *instruments
+	broker int32
+}
+
+// Emit is controller.Sink's.
+func (c controllerEvents) Emit(ev controller.Event) {
+	header := ev.EventHeader()
+	by := telemetry.By(telemetry.CauseID{Broker: c.broker, Seq: uint64(header.Cause)})
+	switch e := ev.(type) {
+	case controller.Elected:
+		c.t.emit(telemetry.ControllerElected{Cause: by, Epoch: e.Epoch})
+	case controller.Resigned:
+		c.t.emit(telemetry.ControllerResigned{Cause: by, Epoch: e.Epoch, Reason: e.Reason})
+	case controller.BrokerChanged:
+		switch e.Change {
+		case controller.BrokerStarted, controller.BrokerBounced:
+			c.t.emit(telemetry.BrokerUp{Cause: by, ID: e.BrokerID, Epoch: e.Epoch})
+		case controller.BrokerDied:
+			c.t.emit(telemetry.BrokerDown{Cause: by, ID: e.BrokerID, Epoch: e.Epoch, Reason: "session"})
+		case controller.BrokerExpelled:
+			c.t.emit(telemetry.BrokerDown{Cause: by, ID: e.BrokerID, Epoch: e.Epoch, Reason: "probe"})
+		}
+	case controller.LeadershipChanged:
+		c.t.emit(telemetry.LeaderElected{
+			Cause: by, Topic: e.Topic, Partition: e.Partition, Leader: e.Leadership.Leader, LeaderEpoch: e.Leadership.LeaderEpoch, Isr: slices.Clone(e.Leadership.ISR),
+		})
+	case controller.ZnodesWritten:
+		for i, op := range e.Ops {
+			written := telemetry.ZnodeWritten{Cause: by, Op: op.Kind.String(), Path: op.Path, Bytes: len(op.Data), Version: -1}
+			if i < len(e.Results) {
+				written.Version = e.Results[i].Stat.Version
+				if e.Results[i].Err != nil {
+					written.Err = e.Results[i].Err.Error()
+				}
+			}
+			c.t.emit(written)
+		}
+	case controller.RPCSent:
+		c.t.emit(telemetry.ControlRequestSent{Cause: by, Request: e.API.String(), To: e.BrokerID, Partitions: e.Partitions})
+	case controller.RPCAnswered:
+		answered := telemetry.ControlRequestAnswered{Cause: by, Request: e.API.String(), To: e.BrokerID, Took: e.Took}
+		if e.Error != wire.None {
+			answered.Err = e.Error.Name()
+		}
+		c.t.emit(answered)
+	case controller.TopicDeleted:
+		c.t.emit(telemetry.TopicDeleted{Cause: by, Topic: e.Topic})
+	case controller.TransitionRefused:
+		c.t.problem(fmt.Sprintf("%s-%d to %s", e.Topic, e.Partition, e.To), e.Err)
+	case controller.Ended:
+		if e.Err != nil {
+			c.t.problem(fmt.Sprint("controller event ", e.Kind), e.Err)
+		}
+	}
+}
+
+// finalizedFeaturesEpoch is the version of /feature as last read by the controller of this broker; -1 when it isn't known.
+func (b *Broker) finalizedFeaturesEpoch() int64 { return b.featuresEpoch.Load() }
+
+// ordinaryClose tells whether a connection's end needs no line in the log.
+func ordinaryClose(reason network.CloseReason) bool {
+	switch reason {
+	case network.ClosedByPeer, network.ClosedIdle, network.ClosedShutdown, network.ClosedByServer, network.ClosedReadError, network.ClosedWriteError, network.ClosedMidFrame:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"errors"
+
+	"github.com/prekraft/prekraft/broker/commitlog"
+	"github.com/prekraft/prekraft/broker/wire"
+)
+
+// staleSender checks the epochs that every control request carries (controller.md §16): the broker epoch the controller knows of us, and the
+// controller's own. control is held. A newer controller epoch is remembered.
+func (m *Manager) staleSenderLocked(controllerEpoch int32, brokerEpoch int64) wire.Error {
+	if brokerEpoch != -1 && brokerEpoch < m.config.BrokerEpoch() {
+		return wire.StaleBrokerEpoch
+	}
+	if controllerEpoch < m.control.controllerEpoch {
+		return wire.StaleControllerEpoch
+	}
+	m.control.controllerEpoch = controllerEpoch
+	return wire.None
+}
+
+// UpdateMetadata applies an UpdateMetadata request to the metadata cache.
+func (m *Manager) UpdateMetadata(req *wire.UpdateMetadataRequest) *wire.UpdateMetadataResponse {
+	m.control.Lock()
+	defer m.control.Unlock()
+	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
+		return &wire.UpdateMetadataResponse{ErrorCode: code}
+	}
+	m.config.Metadata.Update(req)
+	return &wire.UpdateMetadataResponse{}
+}
+
+// leaderAndIsrState is one partition of a LeaderAndIsr request, whatever its version.
+type leaderAndIsrState struct {
+	tp                              TopicPartition
+	topicID                         wire.UUID
+	leader, leaderEpoch             int32
+	partitionEpoch, controllerEpoch int32
+	isr, replicas, adding, removing []int32
+	isNew                           bool
+}
+
+func leaderAndIsrStates(req *wire.LeaderAndIsrRequest) []leaderAndIsrState {
+	var states []leaderAndIsrState
+	add := func(topic string, id wire.UUID, p *wire.LeaderAndIsrPartitionState) {
+		states = append(states, leaderAndIsrState{
+			tp: TopicPartition{Topic: topic, Partition: p.PartitionIndex}, topicID: id,
+			leader: p.Leader, leaderEpoch: p.LeaderEpoch, partitionEpoch: p.PartitionEpoch, controllerEpoch: p.ControllerEpoch,
+			isr: p.Isr, replicas: p.Replicas, adding: p.AddingReplicas, removing: p.RemovingReplicas, isNew: p.IsNew,
+		})
+	}
+	for i := range req.TopicStates {
+		t := &req.TopicStates[i]
+		for j := range t.PartitionStates {
+			add(t.TopicName, t.TopicID, &t.PartitionStates[j])
+		}
+	}
+	for i := range req.UngroupedPartitionStates {
+		p := &req.UngroupedPartitionStates[i]
+		add(p.TopicName, wire.UUID{}, p)
+	}
+	return states
+}
+
+// LeaderAndIsr makes this broker leader or follower of the request's partitions (controller.md §16.1). The request must not be used by the caller
+// afterwards: its slices become partition state.
+func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16) *wire.LeaderAndIsrResponse {
+	m.control.Lock()
+	defer m.control.Unlock()
+	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
+		return &wire.LeaderAndIsrResponse{ErrorCode: code}
+	}
+	states := leaderAndIsrStates(req)
+	codes := make([]wire.Error, len(states))
+	for i := range states {
+		codes[i] = m.applyLocked(&states[i])
+	}
+	if !m.control.initialized {
+		m.control.initialized = true
+		if m.config.Events.FirstLeaderAndIsr != nil {
+			m.config.Events.FirstLeaderAndIsr()
+		}
+	}
+	return leaderAndIsrResponse(states, codes, version)
+}
+
+// applyLocked applies one partition's state and returns what the controller is told.
+func (m *Manager) applyLocked(s *leaderAndIsrState) wire.Error {
+	p := m.hosted(s.tp)
+	if p != nil && p.offline.Load() {
+		return wire.KafkaStorageError
+	}
+	epoch := noEpoch
+	if p != nil {
+		if id := p.TopicID(); !id.IsZero() && !s.topicID.IsZero() && id != s.topicID {
+			return wire.InconsistentTopicID
+		}
+		_, epoch = p.Leader()
+	}
+	if s.leaderEpoch <= epoch {
+		// The same epoch again: a controller that has just been elected sends everything once. A log without a topic id takes the request's.
+		if s.leaderEpoch == epoch && !s.topicID.IsZero() && p.Log() != nil && p.TopicID().IsZero() {
+			if err := p.Log().AssignTopicID(commitlog.TopicID(s.topicID)); err != nil {
+				return CodeOf(err)
+			}
+			return wire.None
+		}
+		return wire.StaleControllerEpoch
+	}
+	if !contains(s.replicas, m.config.BrokerID) {
+		return wire.UnknownTopicOrPartition
+	}
+	log, err := m.config.Logs.GetOrCreate(s.tp, commitlog.TopicID(s.topicID), s.isNew)
+	if err != nil {
+		return CodeOf(err)
+	}
+	if p == nil {
+		p = newPartition(s.tp, m.config.BrokerID, func(id int32) bool { return m.config.Metadata.Broker(id) != nil })
+		m.partitions.Store(s.tp, p)
+	}
+	changed := false
+	switch {
+	case s.leader == m.config.BrokerID:
+		if changed, err = p.becomeLeader(s, log); err != nil {
+			return CodeOf(err)
+		}
+	case s.leader < 0 || m.config.Metadata.Broker(s.leader) == nil:
+		p.adoptLog(log)
+	default:
+		changed = p.becomeFollower(s, log)
+	}
+	if changed && m.config.Events.RoleChanged != nil {
+		m.config.Events.RoleChanged(s.tp, p.State())
+	}
+	return wire.None
+}
+
+func (m *Manager) hosted(tp TopicPartition) *Partition {
+	if v, ok := m.partitions.Load(tp); ok {
+		return v.(*Partition)
+	}
+	return nil
+}
+
+func leaderAndIsrResponse(states []leaderAndIsrState, codes []wire.Error, version int16) *wire.LeaderAndIsrResponse {
+	resp := &wire.LeaderAndIsrResponse{}
+	if version < 5 {
+		for i := range states {
+			resp.PartitionErrors = append(resp.PartitionErrors, wire.LeaderAndIsrPartitionError{
+				TopicName: states[i].tp.Topic, PartitionIndex: states[i].tp.Partition, ErrorCode: codes[i],
+			})
+		}
+		return resp
+	}
+	byID := map[wire.UUID]int{}
+	for i := range states {
+		at, ok := byID[states[i].topicID]
+		if !ok {
+			at = len(resp.Topics)
+			byID[states[i].topicID] = at
+			resp.Topics = append(resp.Topics, wire.LeaderAndIsrTopicError{TopicID: states[i].topicID})
+		}
+		resp.Topics[at].PartitionErrors = append(resp.Topics[at].PartitionErrors, wire.LeaderAndIsrPartitionError{
+			PartitionIndex: states[i].tp.Partition, ErrorCode: codes[i],
+		})
+	}
+	return resp
+}
+
+// Leader epochs in StopReplica that are no epochs (controller.md §1).
+const (
+	epochDuringDelete int32 = -2
+	epochUnknown      int32 = -1
+)
+
+// stopReplicaState is one partition of a StopReplica request, whatever its version.
+type stopReplicaState struct {
+	tp          TopicPartition
+	leaderEpoch int32
+	delete      bool
+}
+
+func stopReplicaStates(req *wire.StopReplicaRequest) []stopReplicaState {
+	var states []stopReplicaState
+	for _, t := range req.TopicStates {
+		for _, p := range t.PartitionStates {
+			states = append(states, stopReplicaState{TopicPartition{Topic: t.TopicName, Partition: p.PartitionIndex}, p.LeaderEpoch, p.DeletePartition})
+		}
+	}
+	for _, t := range req.Topics {
+		for _, p := range t.PartitionIndexes {
+			states = append(states, stopReplicaState{TopicPartition{Topic: t.Name, Partition: p}, epochUnknown, req.DeletePartitions})
+		}
+	}
+	for _, p := range req.UngroupedPartitions {
+		states = append(states, stopReplicaState{TopicPartition{Topic: p.TopicName, Partition: p.PartitionIndex}, epochUnknown, req.DeletePartitions})
+	}
+	return states
+}
+
+// StopReplica stops, and where asked deletes, the request's replicas (controller.md §16.3). Every partition of the request is answered: a deletion
+// whose answer lacks one hangs until this broker restarts.
+func (m *Manager) StopReplica(req *wire.StopReplicaRequest) *wire.StopReplicaResponse {
+	m.control.Lock()
+	defer m.control.Unlock()
+	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
+		return &wire.StopReplicaResponse{ErrorCode: code}
+	}
+	resp := &wire.StopReplicaResponse{}
+	for _, s := range stopReplicaStates(req) {
+		resp.PartitionErrors = append(resp.PartitionErrors, wire.StopReplicaPartitionError{
+			TopicName: s.tp.Topic, PartitionIndex: s.tp.Partition, ErrorCode: m.stopLocked(s),
+		})
+	}
+	return resp
+}
+
+func (m *Manager) stopLocked(s stopReplicaState) wire.Error {
+	p := m.hosted(s.tp)
+	if p != nil {
+		if p.offline.Load() {
+			return wire.KafkaStorageError
+		}
+		if _, epoch := p.Leader(); s.leaderEpoch >= 0 && s.leaderEpoch < epoch {
+			return wire.FencedLeaderEpoch
+		}
+	}
+	if !s.delete {
+		return wire.None // stops the fetcher only: the partition and its role stay
+	}
+	if p != nil {
+		m.partitions.Delete(s.tp)
+		p.retire()
+	}
+	if err := m.config.Logs.AsyncDelete(s.tp); err != nil && !errors.Is(err, commitlog.ErrUnknownLog) {
+		return CodeOf(err)
+	}
+	if m.config.Events.Deleted != nil {
+		m.config.Events.Deleted(s.tp)
+	}
+	return wire.None
+}
+
+func contains(ids []int32, id int32) bool {
+	for _, one := range ids {
+		if one == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package replica
+
+import (
+	"iter"
+	"sync"
+
+	"github.com/prekraft/prekraft/broker/commitlog"
+	"github.com/prekraft/prekraft/broker/metadata"
+	"github.com/prekraft/prekraft/broker/wire"
+)
+
+// Events are what the manager tells as it happens. Nil functions are skipped; they must not block.
+type Events struct {
+	// RoleChanged is called when this broker became leader or follower of a partition.
+	RoleChanged func(tp TopicPartition, state State)
+	// FirstLeaderAndIsr is called once, after the first LeaderAndIsr request was applied: from then on high watermarks may be checkpointed.
+	FirstLeaderAndIsr func()
+	// Deleted is called when a replica was deleted.
+	Deleted func(tp TopicPartition)
+}
+
+// Config is what a Manager needs.
+type Config struct {
+	BrokerID int32
+	Logs     *commitlog.Manager
+	Metadata *metadata.Cache
+	// BrokerEpoch returns this broker's epoch, the czxid of its registration; -1 before it is registered.
+	BrokerEpoch func() int64
+	Events      Events
+}
+
+// Manager owns the partitions that this broker hosts.
+type Manager struct {
+	config Config
+
+	// control is Kafka's replicaStateChangeLock: control requests and directory failures are applied one at a time.
+	control struct {
+		sync.Mutex
+		controllerEpoch int32 // highest seen
+		initialized     bool  // a LeaderAndIsr request has been applied
+	}
+
+	partitions sync.Map // TopicPartition -> *Partition
+
+	waiting struct {
+		sync.Mutex
+		requests map[abandoner]struct{}
+		closed   bool
+	}
+}
+
+// abandoner is a waiting request that can be ended at shutdown.
+type abandoner interface{ abandon() }
+
+// NewManager returns a manager that hosts nothing until a controller says so.
+func NewManager(c Config) *Manager {
+	m := &Manager{config: c}
+	m.control.controllerEpoch = -1
+	m.waiting.requests = map[abandoner]struct{}{}
+	return m
+}
+
+// Partition returns a hosted partition. Otherwise the code is KAFKA_STORAGE_ERROR (its directory has failed), NOT_LEADER_OR_FOLLOWER
+// (the cluster has the partition, this broker doesn't) or UNKNOWN_TOPIC_OR_PARTITION.
+func (m *Manager) Partition(tp TopicPartition) (*Partition, wire.Error) {
+	if v, ok := m.partitions.Load(tp); ok {
+		p := v.(*Partition)
+		if p.offline.Load() {
+			return nil, wire.KafkaStorageError
+		}
+		return p, wire.None
+	}
+	if t := m.config.Metadata.Topic(tp.Topic); t != nil && t.Partition(tp.Partition) != nil {
+		return nil, wire.NotLeaderOrFollower
+	}
+	return nil, wire.UnknownTopicOrPartition
+}
+
+// All iterates over the hosted partitions, offline ones too.
+func (m *Manager) All() iter.Seq[*Partition] {
+	return func(yield func(*Partition) bool) {
+		m.partitions.Range(func(_, v any) bool { return yield(v.(*Partition)) })
+	}
+}
+
+// ControllerEpoch returns the highest controller epoch this broker was contacted with, -1 before the first.
+func (m *Manager) ControllerEpoch() int32 {
+	m.control.Lock()
+	defer m.control.Unlock()
+	return m.control.controllerEpoch
+}
+
+// HandleDirFailure marks the given partitions offline: their log directory has failed. Requests for them, waiting ones too, are answered
+// KAFKA_STORAGE_ERROR.
+func (m *Manager) HandleDirFailure(affected []TopicPartition) {
+	m.control.Lock()
+	defer m.control.Unlock()
+	for _, tp := range affected {
+		if v, ok := m.partitions.Load(tp); ok {
+			v.(*Partition).setOffline()
+		}
+	}
+}
+
+// track registers a waiting request, so that Close can end it; false after Close.
+func (m *Manager) track(r abandoner) bool {
+	m.waiting.Lock()
+	defer m.waiting.Unlock()
+	if m.waiting.closed {
+		return false
+	}
+	m.waiting.requests[r] = struct{}{}
+	return true
+}
+
+func (m *Manager) untrack(r abandoner) {
+	m.waiting.Lock()
+	defer m.waiting.Unlock()
+	delete(m.waiting.requests, r)
+}
+
+// Waiting returns how many fetches and produces wait.
+func (m *Manager) Waiting() int {
+	m.waiting.Lock()
+	defer m.waiting.Unlock()
+	return len(m.waiting.requests)
+}
+
+// Close ends every waiting request: fetches with what there is, produces with NOT_LEADER_OR_FOLLOWER. Later ones don't wait.
+func (m *Manager) Close() {
+	m.waiting.Lock()
+	m.waiting.closed = true
+	requests := m.waiting.requests
+	m.waiting.requests = map[abandoner]struct{}{}
+	m.waiting.Unlock()
+	for r := range requests {
+		r.abandon()
+	}
+}

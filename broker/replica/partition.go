@@ -1,0 +1,317 @@
+package replica
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prekraft/prekraft/broker/commitlog"
+	"github.com/prekraft/prekraft/broker/wire"
+)
+
+// TopicPartition names a partition.
+type TopicPartition = commitlog.TopicPartition
+
+// noEpoch is the leader epoch of a partition that no LeaderAndIsr request has reached yet.
+const noEpoch int32 = -1
+
+// role is what the controller last made of this replica. It is immutable: a change replaces it.
+type role struct {
+	leader          int32 // the leader's broker id, -1 none
+	leaderEpoch     int32 // noEpoch before the first LeaderAndIsr
+	epochStart      int64 // log end offset when this broker became leader for leaderEpoch; unset on followers
+	partitionEpoch  int32 // version of the state znode
+	controllerEpoch int32
+	isr             []int32 // committed ISR; empty on followers
+	replicas        []int32
+	adding          []int32
+	removing        []int32
+	isLeader        bool
+}
+
+// Partition is a replica that this broker hosts. Its methods may be called from any goroutine.
+type Partition struct {
+	tp       TopicPartition
+	brokerID int32
+	isAlive  func(broker int32) bool
+
+	// leadership is held shared while records are appended, read or looked up under a role, and alone to change the role.
+	leadership sync.RWMutex
+	role       atomic.Pointer[role]
+	log        atomic.Pointer[commitlog.Log] // nil until the first LeaderAndIsr created or loaded it
+	offline    atomic.Bool                   // its log directory has failed
+
+	waiting waiting
+}
+
+func newPartition(tp TopicPartition, brokerID int32, isAlive func(int32) bool) *Partition {
+	p := &Partition{tp: tp, brokerID: brokerID, isAlive: isAlive}
+	p.role.Store(&role{leader: -1, leaderEpoch: noEpoch, partitionEpoch: 0})
+	return p
+}
+
+// TopicPartition returns the partition's name.
+func (p *Partition) TopicPartition() TopicPartition { return p.tp }
+
+// Log returns the partition's log, or nil before the first LeaderAndIsr request.
+func (p *Partition) Log() *commitlog.Log { return p.log.Load() }
+
+// Leader returns the leader's id (-1 none) and the leader epoch (-1 unknown) as this replica knows them.
+func (p *Partition) Leader() (leader, leaderEpoch int32) {
+	r := p.role.Load()
+	return r.leader, r.leaderEpoch
+}
+
+// IsLeader tells whether this replica leads.
+func (p *Partition) IsLeader() bool { return p.role.Load().isLeader && !p.offline.Load() }
+
+// TopicID returns the topic id that the log was made with, zero when it has none.
+func (p *Partition) TopicID() wire.UUID {
+	if log := p.log.Load(); log != nil {
+		return wire.UUID(log.TopicID())
+	}
+	return wire.UUID{}
+}
+
+// becomeLeader makes this replica the leader as the request says. The log exists. It returns false when the request's partition epoch is older
+// than the known one (nothing changes). The caller has checked the leader epoch.
+func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool, error) {
+	p.leadership.Lock()
+	old := p.role.Load()
+	if s.partitionEpoch < old.partitionEpoch {
+		p.leadership.Unlock()
+		return false, nil
+	}
+	next := &role{
+		leader: p.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
+		isr: s.isr, replicas: s.replicas, adding: s.adding, removing: s.removing, isLeader: true, epochStart: old.epochStart,
+	}
+	p.log.Store(log)
+	if s.leaderEpoch > old.leaderEpoch {
+		next.epochStart = log.LogEndOffset()
+		if err := log.AssignEpoch(s.leaderEpoch, next.epochStart); err != nil {
+			p.leadership.Unlock()
+			return false, err
+		}
+	}
+	p.role.Store(next)
+	advanced := p.advanceHighWatermark(next, log)
+	p.leadership.Unlock()
+	p.waiting.notify(p, advanced, true)
+	return true, nil
+}
+
+// becomeFollower makes this replica a follower as the request says.
+func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) bool {
+	p.leadership.Lock()
+	old := p.role.Load()
+	if s.partitionEpoch < old.partitionEpoch {
+		p.leadership.Unlock()
+		return false
+	}
+	p.log.Store(log)
+	p.role.Store(&role{
+		leader: s.leader, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
+		replicas: s.replicas, adding: s.adding, removing: s.removing,
+	})
+	p.leadership.Unlock()
+	p.waiting.notifyAll(p)
+	return true
+}
+
+// adoptLog keeps a log without changing the role: what a follower does whose leader isn't known to be alive, so that its
+// high watermark stays in the checkpoint file (KAFKA-1647).
+func (p *Partition) adoptLog(log *commitlog.Log) {
+	p.leadership.Lock()
+	p.log.Store(log)
+	p.leadership.Unlock()
+}
+
+// setOffline marks the partition as one whose log directory has failed; every later request is answered KAFKA_STORAGE_ERROR.
+func (p *Partition) setOffline() {
+	p.leadership.Lock()
+	p.offline.Store(true)
+	p.leadership.Unlock()
+	p.waiting.notifyAll(p)
+}
+
+// retire ends the role of a replica that is being deleted: whoever still holds it can neither append nor read.
+func (p *Partition) retire() {
+	p.leadership.Lock()
+	p.role.Store(&role{leader: -1, leaderEpoch: p.role.Load().leaderEpoch, partitionEpoch: p.role.Load().partitionEpoch})
+	p.log.Store(nil)
+	p.leadership.Unlock()
+	p.waiting.notifyAll(p)
+}
+
+// highWatermarkCandidate is the largest offset that every replica which counts has reached.
+//
+// With one replica that is the leader's own log end offset. Remote replicas hold it back; a partition whose ISR has others never
+// reaches this broker while followers don't fetch (replication factor 1).
+func (p *Partition) highWatermarkCandidate(r *role, log *commitlog.Log) (int64, bool) {
+	for _, id := range r.isr {
+		if id != p.brokerID {
+			return 0, false
+		}
+	}
+	return log.LogEndOffset(), true
+}
+
+// advanceHighWatermark raises the high watermark as far as the rules allow (replication.md §5.1). Leadership is held, shared or alone.
+func (p *Partition) advanceHighWatermark(r *role, log *commitlog.Log) bool {
+	if !r.isLeader {
+		return false
+	}
+	candidate, ok := p.highWatermarkCandidate(r, log)
+	if !ok || candidate <= log.HighWatermark() {
+		return false
+	}
+	log.SetHighWatermark(candidate)
+	return true
+}
+
+// leaderLog returns the log and role when this replica leads and the caller's leader epoch (-1: not given) is its own.
+// Leadership is held.
+func (p *Partition) leaderLog(currentLeaderEpoch int32) (*commitlog.Log, *role, wire.Error) {
+	r := p.role.Load()
+	if err := p.checkEpoch(r, currentLeaderEpoch); err != wire.None {
+		return nil, r, err
+	}
+	log := p.log.Load()
+	if p.offline.Load() {
+		return nil, r, wire.KafkaStorageError
+	}
+	if !r.isLeader || log == nil {
+		return nil, r, wire.NotLeaderOrFollower
+	}
+	return log, r, wire.None
+}
+
+func (p *Partition) checkEpoch(r *role, currentLeaderEpoch int32) wire.Error {
+	switch {
+	case currentLeaderEpoch < 0:
+		return wire.None
+	case currentLeaderEpoch < r.leaderEpoch:
+		return wire.FencedLeaderEpoch
+	case currentLeaderEpoch > r.leaderEpoch:
+		return wire.UnknownLeaderEpoch
+	}
+	return wire.None
+}
+
+// AppendOptions says how records are appended.
+type AppendOptions struct {
+	RequiredAcks int16 // -1, 0 or 1
+	Origin       commitlog.Origin
+	Now          time.Time
+}
+
+// Append appends one batch to the leader's log and returns where it went. records are patched in place (offset, leader epoch,
+// timestamps) and not kept. Waiting fetches are not completed here: the caller does that with [Partition.Notify] after it has
+// answered the producer.
+//
+// Errors: a [wire.Error] for what the partition decides (6, 19, 56), or the log's typed errors (storage.md §3.5).
+func (p *Partition) Append(records []byte, o AppendOptions) (info commitlog.AppendInfo, advanced bool, err error) {
+	p.leadership.RLock()
+	defer p.leadership.RUnlock()
+	log, r, code := p.leaderLog(-1)
+	if code != wire.None {
+		return commitlog.AppendInfo{}, false, code
+	}
+	if o.RequiredAcks == -1 && len(r.isr) < p.effectiveMinISR(r, log) {
+		return commitlog.AppendInfo{}, false, wire.NotEnoughReplicas
+	}
+	info, err = log.AppendAsLeader(records, commitlog.AppendOptions{LeaderEpoch: r.leaderEpoch, Origin: o.Origin, Now: o.Now})
+	if err != nil {
+		return info, false, err
+	}
+	return info, p.advanceHighWatermark(r, log), nil
+}
+
+// effectiveMinISR is min.insync.replicas, but never more than there are replicas (Kafka: Partition.effectiveMinIsr).
+func (p *Partition) effectiveMinISR(r *role, log *commitlog.Log) int {
+	return min(log.Config().MinInsyncReplicas, max(len(r.replicas), 1))
+}
+
+// Notify completes the requests that an append or a moved high watermark has satisfied. Call it without any lock.
+func (p *Partition) Notify(highWatermarkAdvanced bool) {
+	p.waiting.notify(p, highWatermarkAdvanced, true)
+}
+
+// checkReached tells whether a produce that needs the given offset in the high watermark is done, and how it ended
+// (Kafka: Partition.checkEnoughReplicasReachOffset).
+func (p *Partition) checkReached(required int64) (done bool, code wire.Error) {
+	p.leadership.RLock()
+	defer p.leadership.RUnlock()
+	log, r, code := p.leaderLog(-1)
+	if code != wire.None {
+		return true, code
+	}
+	if log.HighWatermark() < required {
+		return false, wire.None
+	}
+	if p.effectiveMinISR(r, log) > len(r.isr) {
+		return true, wire.NotEnoughReplicasAfterAppend
+	}
+	return true, wire.None
+}
+
+// DeleteRecords raises the log start offset to offset, -1 meaning the high watermark, and returns the low watermark: the least log start
+// offset over all replicas. Records below it are never served again, also after kill -9.
+func (p *Partition) DeleteRecords(offset int64) (lowWatermark int64, err error) {
+	p.leadership.RLock()
+	defer p.leadership.RUnlock()
+	log, _, code := p.leaderLog(-1)
+	if code != wire.None {
+		return -1, code
+	}
+	if !log.Config().CleanupDelete {
+		return -1, wire.PolicyViolation
+	}
+	highWatermark := log.HighWatermark()
+	if offset == -1 {
+		offset = highWatermark
+	}
+	if offset < 0 || offset > highWatermark {
+		return -1, wire.OffsetOutOfRange
+	}
+	if err := log.DeleteRecords(offset); err != nil {
+		return -1, err
+	}
+	return log.LogStartOffset(), nil
+}
+
+// OffsetForLeaderEpoch answers where the given epoch ends in this leader's log (replication.md §7.2).
+func (p *Partition) OffsetForLeaderEpoch(currentLeaderEpoch, epoch int32) (foundEpoch int32, endOffset int64, code wire.Error) {
+	p.leadership.RLock()
+	defer p.leadership.RUnlock()
+	log, _, code := p.leaderLog(currentLeaderEpoch)
+	if code != wire.None {
+		return -1, -1, code
+	}
+	foundEpoch, endOffset = log.OffsetForLeaderEpoch(epoch)
+	return foundEpoch, endOffset, wire.None
+}
+
+// State is a partition's role for descriptions and tests.
+type State struct {
+	Leader, LeaderEpoch, PartitionEpoch int32
+	ISR, Replicas                       []int32
+	IsLeader, Offline                   bool
+	LogEndOffset                        int64 // -1 without a log
+}
+
+// State returns a copy of the partition's role.
+func (p *Partition) State() State {
+	r := p.role.Load()
+	end := int64(-1)
+	if log := p.log.Load(); log != nil {
+		end = log.LogEndOffset()
+	}
+	return State{
+		LogEndOffset: end,
+		Leader:       r.leader, LeaderEpoch: r.leaderEpoch, PartitionEpoch: r.partitionEpoch,
+		ISR: slices.Clone(r.isr), Replicas: slices.Clone(r.replicas), IsLeader: r.isLeader, Offline: p.offline.Load(),
+	}
+}

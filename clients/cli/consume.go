@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/prekraft/prekraft/clients/kafka"
+)
+
+type consumeOptions struct {
+	partition     int32
+	offset        string
+	fromBeginning bool
+	toEnd         bool
+	maxMessages   int
+	timeout       time.Duration
+	show          []string
+	separator     string
+	isolation     string
+}
+
+func (a *app) consumeCommand() *cobra.Command {
+	o := consumeOptions{}
+	cmd := &cobra.Command{
+		Use: "consume TOPIC", Short: "Print records, without a group", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.consume(cmd.Context(), args[0], o) },
+	}
+	flags := cmd.Flags()
+	flags.Int32Var(&o.partition, "partition", -1, "only this partition (default: all)")
+	flags.StringVar(&o.offset, "offset", "latest", "where to start: a number, earliest or latest")
+	flags.BoolVar(&o.fromBeginning, "from-beginning", false, "the same as --offset earliest")
+	flags.BoolVar(&o.toEnd, "to-end", false, "stop at what was the end when the command began")
+	flags.IntVar(&o.maxMessages, "max-messages", 0, "stop after so many (default: go on for ever)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "stop when no record came for so long (default: never)")
+	flags.StringSliceVar(&o.show, "show", []string{"value"}, "what to print of each record: timestamp,partition,offset,headers,key,value")
+	flags.StringVar(&o.separator, "separator", "\t", "text between the columns")
+	flags.StringVar(&o.isolation, "isolation", "read_uncommitted", "read_uncommitted or read_committed")
+	return cmd
+}
+
+// recordRow is a record's JSON form.
+type recordRow struct {
+	Topic     string            `json:"topic"`
+	Partition int32             `json:"partition"`
+	Offset    int64             `json:"offset"`
+	Timestamp int64             `json:"timestamp"` // milliseconds
+	Key       *string           `json:"key"`
+	Value     *string           `json:"value"`
+	Headers   map[string]string `json:"headers,omitempty"`
+}
+
+func (a *app) consume(ctx context.Context, topic string, o consumeOptions) error {
+	config := kafka.NewConfig("prekraft-consume")
+	config.Metadata.Retry.Max = 10
+	if o.isolation == "read_committed" {
+		config.Consumer.IsolationLevel = sarama.ReadCommitted
+	}
+	start := sarama.OffsetNewest
+	switch {
+	case o.fromBeginning || o.offset == "earliest":
+		start = sarama.OffsetOldest
+	case o.offset != "latest":
+		n, err := strconv.ParseInt(o.offset, 10, 64)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%w: --offset is a number, earliest or latest, not %q", errUsage, o.offset)
+		}
+		start = n
+	}
+	client, err := sarama.NewClient(kafka.Bootstrap(a.bootstrap), config)
+	if err != nil {
+		return a.unreachable(err)
+	}
+	defer client.Close()
+	partitions, err := client.Partitions(topic)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", topic, err)
+	}
+	if o.partition >= 0 {
+		partitions = []int32{o.partition}
+	}
+	messages, stop, err := a.openPartitions(ctx, client, topic, partitions, start, o.toEnd)
+	if err != nil {
+		return err
+	}
+	count, err := a.printMessages(ctx, messages, o)
+	if stopErr := stop(); err == nil {
+		err = stopErr
+	}
+	if a.output == "table" {
+		fmt.Fprintf(a.err, "Processed a total of %d messages\n", count)
+	}
+	return err
+}
+
+// openPartitions merges the partitions into one channel, which is closed when all have ended (toEnd) or the stop function was called.
+func (a *app) openPartitions(ctx context.Context, client sarama.Client, topic string, partitions []int32, start int64, toEnd bool) (<-chan *sarama.ConsumerMessage, func() error, error) {
+	consumer, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	messages := make(chan *sarama.ConsumerMessage, 256)
+	for _, partition := range partitions {
+		end := int64(-1)
+		if toEnd {
+			if end, err = client.GetOffset(topic, partition, sarama.OffsetNewest); err != nil {
+				cancel()
+				return nil, nil, err
+			}
+			oldest, err := client.GetOffset(topic, partition, sarama.OffsetOldest)
+			if err != nil {
+				cancel()
+				return nil, nil, err
+			}
+			if end == oldest || start == sarama.OffsetNewest || start >= end {
+				continue
+			}
+		}
+		pc, err := consumer.ConsumePartition(topic, partition, start)
+		if err != nil {
+			cancel()
+			_ = group.Wait()
+			return nil, nil, fmt.Errorf("%s-%d: %w", topic, partition, err)
+		}
+		group.Go(func() error { return follow(ctx, pc, end, messages) })
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := group.Wait()
+		close(messages)
+		done <- err
+	}()
+	return messages, func() error {
+		cancel()
+		err := <-done
+		if closeErr := consumer.Close(); err == nil {
+			err = closeErr
+		}
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+// follow passes one partition's messages on until ctx ends or end (exclusive, -1: never) is reached.
+func follow(ctx context.Context, pc sarama.PartitionConsumer, end int64, into chan<- *sarama.ConsumerMessage) error {
+	defer pc.AsyncClose()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-pc.Errors():
+			if err != nil && errors.Is(err.Err, sarama.ErrOffsetOutOfRange) {
+				return err
+			}
+		case m, ok := <-pc.Messages():
+			if !ok {
+				return nil
+			}
+			select {
+			case into <- m:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if end >= 0 && m.Offset >= end-1 {
+				return nil
+			}
+		}
+	}
+}
+
+func (a *app) printMessages(ctx context.Context, messages <-chan *sarama.ConsumerMessage, o consumeOptions) (int, error) {
+	out := bufio.NewWriterSize(a.out, 1<<16)
+	defer out.Flush()
+	printer := *a
+	printer.out = out
+	count := 0
+	var idle <-chan time.Time
+	for {
+		if o.timeout > 0 {
+			idle = time.After(o.timeout)
+		}
+		if len(messages) == 0 {
+			if err := out.Flush(); err != nil {
+				return count, err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return count, nil
+		case <-idle:
+			return count, nil
+		case m, ok := <-messages:
+			if !ok {
+				return count, nil
+			}
+			if err := printer.printMessage(m, o); err != nil {
+				return count, err
+			}
+			if count++; count == o.maxMessages {
+				return count, nil
+			}
+		}
+	}
+}
+
+func (a *app) printMessage(m *sarama.ConsumerMessage, o consumeOptions) error {
+	if a.output == "json" {
+		row := recordRow{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp.UnixMilli()}
+		if m.Key != nil {
+			row.Key = new(string(m.Key))
+		}
+		if m.Value != nil {
+			row.Value = new(string(m.Value))
+		}
+		for _, h := range m.Headers {
+			if row.Headers == nil {
+				row.Headers = map[string]string{}
+			}
+			row.Headers[string(h.Key)] = string(h.Value)
+		}
+		return a.jsonLine(row)
+	}
+	columns := make([]string, 0, len(o.show))
+	for _, column := range o.show {
+		switch column {
+		case "timestamp":
+			columns = append(columns, "CreateTime:"+strconv.FormatInt(m.Timestamp.UnixMilli(), 10))
+		case "partition":
+			columns = append(columns, "Partition:"+strconv.Itoa(int(m.Partition)))
+		case "offset":
+			columns = append(columns, "Offset:"+strconv.FormatInt(m.Offset, 10))
+		case "headers":
+			columns = append(columns, headerText(m.Headers))
+		case "key":
+			columns = append(columns, textOrNull(m.Key))
+		case "value":
+			columns = append(columns, textOrNull(m.Value))
+		default:
+			return fmt.Errorf("%w: --show knows timestamp, partition, offset, headers, key and value, not %q", errUsage, column)
+		}
+	}
+	_, err := fmt.Fprintln(a.out, strings.Join(columns, o.separator))
+	return err
+}
+
+func headerText(headers []*sarama.RecordHeader) string {
+	if len(headers) == 0 {
+		return "NO_HEADERS"
+	}
+	texts := make([]string, len(headers))
+	for i, h := range headers {
+		texts[i] = string(h.Key) + ":" + textOrNull(h.Value)
+	}
+	return strings.Join(texts, ",")
+}
+
+func textOrNull(b []byte) string {
+	if b == nil {
+		return "null"
+	}
+	return string(b)
+}

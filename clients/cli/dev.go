@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// devOptions is what `prekraft dev` was asked for.
+type devOptions struct {
+	brokers   int
+	dataDir   string // empty: a temporary one, removed at the end
+	host      string
+	basePort  int
+	zookeeper string // not empty: use this one instead of the embedded server
+	set       []string
+}
+
+func (a *app) devCommand() *cobra.Command {
+	o := devOptions{}
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Start a cluster on this machine: an embedded ZooKeeper and three brokers, each its own process",
+		Long: `Start a cluster on this machine: one embedded ZooKeeper and three brokers, each its own process, so that kill -9, SIGSTOP and restarts are the
+real thing. Ctrl-C stops all of it. A broker that dies is reported, not restarted: "prekraft dev restart ID" brings it back.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("zookeeper") {
+				o.zookeeper = a.zookeeper
+			}
+			if o.brokers < 1 || o.brokers > 100 {
+				return fmt.Errorf("%w: --brokers is 1 to 100, not %d", errUsage, o.brokers)
+			}
+			return a.dev(cmd.Context(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&o.brokers, "brokers", 3, "how many brokers")
+	flags.StringVar(&o.dataDir, "data-dir", "", "keep the data in `DIR` (default: a temporary directory, removed at the end)")
+	flags.StringVar(&o.host, "host", "127.0.0.1", "`address` to listen on")
+	flags.IntVar(&o.basePort, "port", 9092, "port of the first broker; a port that is taken is replaced by a free one")
+	flags.StringArrayVar(&o.set, "set", nil, "`key=value` for every broker, as in server.properties (repeatable)")
+	cmd.AddCommand(
+		a.devCall("restart ID", "Start broker ID again, stopping it first when it runs", "restart", 1),
+		a.devCall("stop", "Stop the whole cluster", "stop", 0),
+		a.devCall("status", "Show the processes", "status", 0),
+	)
+	return cmd
+}
+
+// devState is what a running supervisor leaves for `prekraft dev restart` and its like.
+type devState struct {
+	PID     int    `json:"pid"`
+	Control string `json:"control"` // http://127.0.0.1:PORT
+	Token   string `json:"token"`
+	DataDir string `json:"data_dir"`
+}
+
+// devStatePath is where the newest supervisor of this user is noted.
+func devStatePath() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("prekraft-dev-%d.json", os.Getuid()))
+}
+
+func (a *app) devCall(use, short, verb string, args int) *cobra.Command {
+	var dataDir string
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(args),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := devStatePath()
+			if dataDir != "" {
+				path = filepath.Join(dataDir, "dev.json")
+			}
+			state, err := readDevState(path)
+			if err != nil {
+				return err
+			}
+			target := "/" + verb
+			if len(args) == 1 {
+				if _, err := strconv.Atoi(args[0]); err != nil {
+					return fmt.Errorf("%w: %q is not a broker id", errUsage, args[0])
+				}
+				target += "/" + args[0]
+			}
+			var rows []devRow
+			if err := callSupervisor(cmd.Context(), state, target, &rows); err != nil {
+				return err
+			}
+			return a.printDevRows(rows)
+		},
+	}
+	cmd.Flags().StringVar(&dataDir, "data-dir", "", "the cluster whose data is in `DIR` (default: the one started last)")
+	return cmd
+}
+
+func readDevState(path string) (devState, error) {
+	var state devState
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return state, errors.New("no cluster of `prekraft dev` is running; start one with `prekraft dev`")
+	}
+	if err != nil {
+		return state, err
+	}
+	if err := json.Unmarshal(b, &state); err != nil {
+		return state, fmt.Errorf("%s: %w", path, err)
+	}
+	return state, nil
+}
+
+// callSupervisor sends one command to the running supervisor.
+func callSupervisor(ctx context.Context, state devState, target string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, state.Control+target, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+state.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("the supervisor (pid %d) doesn't answer; is the cluster still running? %w", state.PID, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(string(body))
+	}
+	return json.Unmarshal(body, into)
+}
