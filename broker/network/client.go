@@ -172,7 +172,8 @@ func (c *Client) end(err error) {
 }
 
 // Do sends req in the given version and waits for its response. When ctx ends first Do returns its error and the response is
-// thrown away when it comes; the connection stays usable. Any other error ends the connection.
+// thrown away when it comes; the connection stays usable, as it does when req can't be encoded. Any other error ends the
+// connection.
 //
 // The response's byte fields alias memory of its own.
 func (c *Client) Do(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {

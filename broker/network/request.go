@@ -248,11 +248,14 @@ func (r *Request) finishDetached(pieces []piece, failure *closeError) {
 		if p.span.Length > 0 && out.Err == nil {
 			start := len(out.Frame)
 			out.Frame = append(out.Frame, make([]byte, p.span.Length)...)
-			if _, err := p.span.File.ReadAt(out.Frame[start:], p.span.Offset); err != nil {
-				out = Outcome{Err: &closeError{ClosedBadResponse, fmt.Errorf("file range: %w", err)}}
+			if err := readSpan(&p.span, out.Frame[start:]); err != nil {
+				out.Err = err
 			}
 		}
 		p.span.release()
+	}
+	if out.Err != nil {
+		out.Frame = nil
 	}
 	if len(out.Frame) >= 4 {
 		out.Frame = out.Frame[4:]

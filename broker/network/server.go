@@ -396,7 +396,7 @@ func (s *Server) sweepOnce(now time.Time, timeout time.Duration) time.Duration {
 func (c *Conn) expire(timeout time.Duration) {
 	c.mu.Lock()
 	stalled := c.writing || c.out != nil
-	waits := c.pending > 0 || time.Now().Before(c.mutedTo)
+	waits := c.pending > 0 || !c.mutedTo.IsZero() && time.Since(c.mutedTo) < timeout
 	c.mu.Unlock()
 	switch {
 	case stalled:

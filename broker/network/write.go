@@ -44,7 +44,7 @@ func (w *writer) transmitCopy() (done bool, sent int, end *closeError) {
 				break
 			}
 			if length := min(p.span.Length, len(staging.b)-n); length > 0 {
-				if err := readSpan(&p.span, staging.b[n:n+length], 0); err != nil {
+				if err := readSpan(&p.span, staging.b[n:n+length]); err != nil {
 					return false, sent, err
 				}
 				n += length
@@ -98,17 +98,17 @@ func (w *writer) advance(n int) {
 	}
 }
 
-// readSpan reads the range's bytes from skip on. A file that ends early can't be made up for: the response's size has been
+// readSpan reads the beginning of a range. A file that ends early can't be made up for: the response's size has been
 // sent.
-func readSpan(s *Span, b []byte, skip int) *closeError {
-	n, err := s.File.ReadAt(b, s.Offset+int64(skip))
+func readSpan(s *Span, b []byte) *closeError {
+	n, err := s.File.ReadAt(b, s.Offset)
 	if n == len(b) {
 		return nil
 	}
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	return &closeError{ClosedBadResponse, fmt.Errorf("file range at %d: %w", s.Offset+int64(skip), err)}
+	return &closeError{ClosedBadResponse, fmt.Errorf("file range at %d: %w", s.Offset, err)}
 }
 
 // giveBack returns an empty writer and its queue.

@@ -197,7 +197,7 @@ func (w *writer) load(p *piece, most int) error {
 	buf := c.server.pool.get(n)
 	// A pooled buffer may be larger than asked for, but is never read into beyond n.
 	if w.raw.block {
-		if err := readSpan(&p.span, buf.b[:n], 0); err != nil {
+		if err := readSpan(&p.span, buf.b[:n]); err != nil {
 			buf.release()
 			return err
 		}
