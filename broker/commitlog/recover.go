@@ -51,7 +51,7 @@ func (l *Log) recover(recoveryPoint int64, files *replicaFiles) error {
 		if i == first {
 			l.logEnd.Store(s.base)
 		}
-		bad, err := l.recoverSegment(s, &result)
+		bad, err := l.recoverSegment(s, segments[i+1:], &result)
 		if err != nil {
 			return err
 		}
@@ -83,8 +83,8 @@ func (l *Log) recover(recoveryPoint int64, files *replicaFiles) error {
 	return nil
 }
 
-// recoverSegment checks one segment and cuts it off at the first bad batch, which it returns.
-func (l *Log) recoverSegment(s *segment, result *Recovery) (*CorruptError, error) {
+// recoverSegment checks one segment and cuts it off at the first bad batch, which it returns. later are the segments after it.
+func (l *Log) recoverSegment(s *segment, later []*segment, result *Recovery) (*CorruptError, error) {
 	h, err := s.acquire()
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (l *Log) recoverSegment(s *segment, result *Recovery) (*CorruptError, error
 	size := s.size.Load()
 	window := int(min(max(size, 1), recoverWindow))
 	sc := newScanner(h.f, 0, size, make([]byte, window))
-	epoch := noEpoch
+	epoch := l.epochs.at(s.base - 1)
 	var bad error
 	for {
 		b, err := sc.nextWhole()
@@ -110,7 +110,7 @@ func (l *Log) recoverSegment(s *segment, result *Recovery) (*CorruptError, error
 			break
 		}
 		if err == nil {
-			err = l.consistent(s, h.f, sc, epoch)
+			err = l.consistent(s, later, h.f, sc, epoch)
 		}
 		if err != nil {
 			if !isCorrupt(err) {
@@ -169,9 +169,9 @@ func (l *Log) recoverBatch(s *segment, at int64, h *record.Header, b []byte) err
 	return nil
 }
 
-// consistent judges the fields that no checksum covers: base offset and leader epoch. Both may only rise. When they rise by a jump, the batch after this one tells whether this
-// one is wrong: if it falls back, its neighbours agree against it. A gap alone is right in a log that was compacted.
-func (l *Log) consistent(s *segment, r io.ReaderAt, sc *scanner, epoch int32) error {
+// consistent judges the fields that no checksum covers: base offset and leader epoch. Both may only rise. When they rise by a jump, the batch after this one tells whether
+// this one is wrong: if it falls back, but not below what came before, its neighbours agree against it. A gap alone is right in a log that was compacted.
+func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanner, epoch int32) error {
 	h := &sc.header
 	first := h.BaseOffset
 	if h.Magic < 2 {
@@ -184,14 +184,32 @@ func (l *Log) consistent(s *segment, r io.ReaderAt, sc *scanner, epoch int32) er
 		problem = fmt.Sprintf("offset %d after %d", first, next-1)
 	case s.overflows(h.LastOffset):
 		problem = fmt.Sprintf("offset %d in segment %d", h.LastOffset, s.base)
-	case h.PartitionLeaderEpoch < epoch && h.Magic == 2:
+	case len(later) > 0 && h.LastOffset >= later[0].base:
+		problem = fmt.Sprintf("offset %d before segment %d", h.LastOffset, later[0].base)
+	case h.Magic == 2 && h.PartitionLeaderEpoch < epoch:
 		problem = fmt.Sprintf("leader epoch %d after %d", h.PartitionLeaderEpoch, epoch)
 	case first > next || h.PartitionLeaderEpoch > epoch:
 		ahead := newScanner(r, sc.pos, sc.end, make([]byte, record.HeaderPeekSize))
-		if ahead.next() != nil || ahead.header.Magic != h.Magic {
-			return nil // the last one, or followed by rubbish
+		err := ahead.next()
+		if errors.Is(err, io.EOF) && len(later) > 0 {
+			following, e := later[0].acquire()
+			if e != nil {
+				return e
+			}
+			defer following.release()
+			ahead = newScanner(following.f, 0, later[0].size.Load(), ahead.buf)
+			err = ahead.next()
 		}
-		if a := &ahead.header; a.BaseOffset < h.NextOffset() || a.PartitionLeaderEpoch < h.PartitionLeaderEpoch {
+		if err != nil || ahead.header.Magic != h.Magic {
+			return nil //nolint:nilerr // the last one, or followed by rubbish: nothing speaks against it
+		}
+		a := ahead.header
+		fell := a.PartitionLeaderEpoch < h.PartitionLeaderEpoch && a.PartitionLeaderEpoch >= epoch
+		if fell && epoch < 0 {
+			// Nothing came before: the batch after the next one decides between the two.
+			fell = ahead.next() == nil && ahead.header.PartitionLeaderEpoch < h.PartitionLeaderEpoch
+		}
+		if fell || a.BaseOffset < h.NextOffset() && a.BaseOffset >= next {
 			problem = fmt.Sprintf("offset %d and leader epoch %d before %d and %d", h.BaseOffset, h.PartitionLeaderEpoch, a.BaseOffset, a.PartitionLeaderEpoch)
 		}
 	}

@@ -1,0 +1,150 @@
+package commitlog
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/prekraft/prekraft/broker/record"
+)
+
+// crashedLog writes a log of a few segments with transactions and leaves it as a killed process does. It returns the directory and the batches.
+func crashedLog(t *testing.T) (string, []record.Batch) {
+	t.Helper()
+	dir := t.TempDir()
+	c := testConfig()
+	c.Defaults.SegmentBytes, c.Defaults.IndexIntervalBytes = 700, 100
+	m := openManager(t, c, dir)
+	l, err := m.GetOrCreate(testPartition, TopicID{1}, true)
+	require.NoError(t, err)
+	var batches []record.Batch
+	add := func(b record.Batch, origin Origin, epoch int32) {
+		_, err := l.AppendAsLeader(b, AppendOptions{LeaderEpoch: epoch, Origin: origin, Now: testTime})
+		require.NoError(t, err)
+		batches = append(batches, b)
+	}
+	for i := range 4 {
+		epoch := int32(1 + i/2)
+		add(produced(t, 2, nil), OriginClient, epoch)
+		add(produced(t, 1, func(o *record.BuilderOptions) {
+			idempotent(5, 0, int32(i))(o)
+			o.Transactional = true
+		}), OriginClient, epoch)
+		add(produced(t, 3, idempotent(6, 1, int32(3*i))), OriginClient, epoch)
+		marker, err := record.EndTxnMarker{Type: record.ControlType(i % 2), CoordinatorEpoch: 2}.Build(record.EndTxnMarkerOptions{
+			ProducerID: 5, ProducerEpoch: 0, TimestampMs: testTime.UnixMilli(), PartitionLeaderEpoch: -1,
+		})
+		require.NoError(t, err)
+		add(marker, OriginCoordinator, epoch)
+	}
+	require.Greater(t, len(l.SegmentBases()), 2)
+	m.Abort()
+	return dir, batches
+}
+
+// lastSegment returns the path of the newest .log file.
+func lastSegment(t *testing.T, dir string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, testPartition.String(), "*.log"))
+	require.NoError(t, err)
+	return paths[len(paths)-1]
+}
+
+// checkRecovered opens the directory and wants exactly the given batches, and a log that goes on working.
+func checkRecovered(t *testing.T, dir string, want []record.Batch) {
+	t.Helper()
+	c := testConfig()
+	c.Defaults.SegmentBytes, c.Defaults.IndexIntervalBytes = 700, 100
+	m := openManager(t, c, dir)
+	require.Empty(t, m.OfflineDirs())
+	l, ok := m.Log(testPartition)
+	require.True(t, ok)
+	end := int64(0)
+	if len(want) > 0 {
+		end = want[len(want)-1].NextOffset()
+	}
+	require.Equal(t, end, l.LogEndOffset())
+	require.Equal(t, concat(want), readAll(t, l, 0))
+	expected := &producerState{}
+	expected.init()
+	for _, b := range want {
+		if b.HasProducerID() {
+			expected.apply(b)
+		}
+	}
+	require.Equal(t, expected.active(), l.ActiveProducers())
+	b := produced(t, 1, nil)
+	info := mustAppend(t, l, b)
+	require.Equal(t, end, info.FirstOffset)
+	require.Equal(t, concat(append(want[:len(want):len(want)], b)), readAll(t, l, 0))
+	m.Abort()
+}
+
+func concat(batches []record.Batch) []byte {
+	var all []byte
+	for _, b := range batches {
+		all = append(all, b...)
+	}
+	return all
+}
+
+// A log that was cut anywhere keeps every batch that is whole.
+func TestTornAtEveryByte(t *testing.T) {
+	dir, batches := crashedLog(t)
+	path := lastSegment(t, dir)
+	last, err := os.ReadFile(path)
+	require.NoError(t, err)
+	before := len(concat(batches)) - len(last)
+	for size := range len(last) {
+		copied := t.TempDir()
+		require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+		require.NoError(t, os.Truncate(lastSegment(t, copied), int64(size)))
+		var want []record.Batch
+		total := 0
+		for _, b := range batches {
+			if total += len(b); total > before+size {
+				break
+			}
+			want = append(want, b)
+		}
+		checkRecovered(t, copied, want)
+	}
+}
+
+// A byte that has changed anywhere ends the log before the batch it is in: no bad byte is ever served, no good batch before it is lost.
+func TestFlippedAtEveryByte(t *testing.T) {
+	dir, batches := crashedLog(t)
+	segments, err := filepath.Glob(filepath.Join(dir, testPartition.String(), "*.log"))
+	require.NoError(t, err)
+	index := 0 // of the batch that the position is in
+	for s, path := range segments {
+		good, err := os.ReadFile(path)
+		require.NoError(t, err)
+		inBatch := 0
+		for pos := range good {
+			if inBatch == len(batches[index]) {
+				index, inBatch = index+1, 0
+			}
+			last := index == len(batches)-1
+			// Nothing contradicts a larger offset or a larger epoch of the very last batch; offsets of one segment have 31 bits.
+			undetectable := last && (inBatch >= 4 && inBatch < 8 || inBatch >= 12 && inBatch < 16)
+			// Nor does anything contradict a smaller epoch of the very first batch.
+			undetectable = undetectable || index == 0 && inBatch == 15
+			if pos%3 == s%3 && !undetectable { // every third: three segments times 700 restarts take long enough
+				copied := t.TempDir()
+				require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+				bad := bytes.Clone(good)
+				bad[pos] ^= 1 << (pos % 8)
+				require.NoError(t, os.WriteFile(filepath.Join(copied, testPartition.String(), filepath.Base(path)), bad, 0o644))
+				t.Logf("segment %d, position %d: byte %d of batch %d", s, pos, inBatch, index)
+				checkRecovered(t, copied, batches[:index])
+			}
+			inBatch++
+		}
+		index++
+	}
+	require.Equal(t, len(batches), index)
+}
