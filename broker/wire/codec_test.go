@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -186,7 +185,7 @@ func TestTaggedFields(t *testing.T) {
 	again, err = Encode(nil, &r, 15)
 	require.NoError(t, err)
 	require.NoError(t, Decode(again, &back, 15))
-	require.Equal(t, "", *back.ClusterID)
+	require.Empty(t, *back.ClusterID)
 
 	// A tagged field longer than 127 bytes has a size of two bytes.
 	p := &ProduceResponse{NodeEndpoints: []NodeEndpoint{{Host: strings.Repeat("h", 200)}, {Host: strings.Repeat("i", 20000)}}, Responses: []ProduceResponseTopic{}}
@@ -253,7 +252,7 @@ func TestSetThrottle(t *testing.T) {
 func TestErrorValues(t *testing.T) {
 	err := fmt.Errorf("append: %w", NotLeaderOrFollower)
 	var code Error
-	require.True(t, errors.As(err, &code))
+	require.ErrorAs(t, err, &code)
 	require.Equal(t, NotLeaderOrFollower, code)
 	require.Equal(t, int16(6), code.Code())
 	require.Equal(t, "NOT_LEADER_OR_FOLLOWER", code.Name())

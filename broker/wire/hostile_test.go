@@ -82,7 +82,7 @@ func greediest(t *testing.T, info APIInfo, version int16, size int) [][]byte {
 // A frame must not make us allocate much more than its size, whatever it claims to hold. kmsg allocates up to 1.2 GiB
 // for frames of 8 MiB, because it trusts a count as soon as there is a byte for each element.
 func TestHostileFramesAllocateLittle(t *testing.T) {
-	const small, large = 256 << 10, 8 << 20
+	const small, medium, large = 64 << 10, 1 << 20, 8 << 20
 	frames := map[bool][][]byte{false: hostileFrames(small, false), true: hostileFrames(small, true)}
 	worst := 0.0
 	for _, info := range APIs() {
@@ -100,8 +100,13 @@ func TestHostileFramesAllocateLittle(t *testing.T) {
 				measure(version, body)
 			}
 		}
-		for _, body := range greediest(t, info, info.MaxVersion, large) {
+		for _, body := range greediest(t, info, info.MaxVersion, medium) {
 			measure(info.MaxVersion, body)
+		}
+		if slices.Contains([]APIKey{Metadata, LeaderAndIsr, DeleteGroups}, info.Key) {
+			for _, body := range greediest(t, info, info.MaxVersion, large) {
+				measure(info.MaxVersion, body)
+			}
 		}
 	}
 	t.Logf("at most %.1f bytes for each byte of an 8 MiB frame", worst)
@@ -170,13 +175,13 @@ func TestEveryCut(t *testing.T) {
 
 // Every byte of every message set to values that hurt: no panic, and what is accepted can be encoded again.
 func TestEveryFlippedByte(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a million decodes")
-	}
-	for _, v := range vectors(t) {
+	for n, v := range vectors(t) {
+		if testing.Short() && n%7 != 0 {
+			continue
+		}
 		for i := range v.body {
 			old := v.body[i]
-			for _, b := range []byte{0x00, 0x01, 0x7f, 0x80, 0xff, old ^ 1} {
+			for _, b := range []byte{0x00, 0x7f, 0xff, old ^ 1} {
 				v.body[i] = b
 				checkDecode(t, v.message, v.version, v.body)
 			}

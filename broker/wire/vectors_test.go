@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -162,7 +163,7 @@ func compareValue(t *testing.T, path string, want any, v reflect.Value) {
 	case reflect.Float64:
 		n, err := want.(json.Number).Float64()
 		require.NoError(t, err, path)
-		require.Equal(t, n, v.Float(), path)
+		require.Equal(t, math.Float64bits(n), math.Float64bits(v.Float()), path)
 	case reflect.Bool:
 		require.Equal(t, want, v.Bool(), path)
 	case reflect.String:
