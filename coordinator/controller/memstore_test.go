@@ -102,6 +102,15 @@ func (t *tree) remove(p string) {
 	runInTurn(fired)
 }
 
+// removeOne deletes one node from within a controller's event.
+func (t *tree) removeOne(p string) {
+	t.mu.Lock()
+	t.zxid++
+	fired := t.deleteLocked(p)
+	t.mu.Unlock()
+	run(fired)
+}
+
 func (t *tree) get(p string) (string, int32, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

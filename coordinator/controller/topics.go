@@ -69,8 +69,14 @@ func (c *Controller) partitionModifications(ctx context.Context) error {
 	clear(c.dirty.topics)
 	c.dirty.Unlock()
 	slices.Sort(names)
+	known := len(names)
 	names = slices.DeleteFunc(names, func(name string) bool { return c.cluster.topics[name] == nil })
-	if err := c.growTopics(ctx, names); err != nil {
+	err := c.growTopics(ctx, names)
+	if err == nil && len(names) < known {
+		// Perhaps it could not be read before and now can.
+		err = c.topicChange(ctx)
+	}
+	if err != nil {
 		c.dirty.Lock()
 		for _, name := range names {
 			c.dirty.topics[name] = true

@@ -49,6 +49,8 @@ type member struct {
 // trace is what one controller did since it was last looked at.
 type trace struct {
 	events []string
+	begun  string // The event being processed, until something is printed for it.
+	header string // The last one printed.
 	sent   map[int32][]string
 }
 
@@ -175,6 +177,15 @@ func (r *recorder) Emit(ev Event) {
 		r.w.mu.Lock()
 		defer r.w.mu.Unlock()
 		t := r.w.traces[r.id]
+		if _, ok := ev.(Began); ok {
+			t.begun = line // Most events find nothing to do; only what follows makes them worth a line.
+			return
+		}
+		if t.begun != "" && !(t.begun == t.header && t.begun[0] == 'a') {
+			t.events = append(t.events, t.begun)
+			t.header = t.begun
+		}
+		t.begun = ""
 		t.events = append(t.events, line)
 	}
 }
@@ -183,7 +194,7 @@ func describe(ev Event) string {
 	switch e := ev.(type) {
 	case Began:
 		if e.Kind == KindLeaderAndIsrAnswer || e.Kind == KindTopicDeletionAnswer {
-			return "" // They come in any order.
+			return "answers of brokers" // They come in any order.
 		}
 		return "event " + string(e.Kind)
 	case Ended:
@@ -440,7 +451,7 @@ func (w *world) settle() string {
 				fmt.Fprintf(&out, "    %s\n", line)
 			}
 		}
-		t.events, t.sent = nil, map[int32][]string{}
+		t.events, t.header, t.sent = nil, "", map[int32][]string{}
 	}
 	if out.Len() == 0 {
 		return "nothing\n"
