@@ -181,7 +181,7 @@ func allocated() uint64 {
 
 // A small batch that stands for a very large one is checked in little memory, and given up at the limit.
 func TestDecompressionBombs(t *testing.T) {
-	const size = 100 << 20
+	const size = 40 << 20
 	value := make([]byte, size)
 	for _, codec := range allCodecs[1:] {
 		t.Run(codec.String(), func(t *testing.T) {

@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"io"
 	"sync"
 )
 
@@ -54,18 +53,18 @@ type encoder interface {
 	finish() ([]byte, error)
 }
 
-func newDecoder(c Codec) decoder {
+func newDecoder(c Codec) (decoder, error) {
 	switch c {
 	case CodecGzip:
-		return new(gzipDecoder)
+		return new(gzipDecoder), nil
 	case CodecSnappy:
-		return new(snappyDecoder)
+		return new(snappyDecoder), nil
 	case CodecLZ4:
-		return new(lz4Decoder)
+		return new(lz4Decoder), nil
 	case CodecZstd:
-		return new(zstdDecoder)
+		return new(zstdDecoder), nil
 	}
-	return new(plainDecoder)
+	return nil, fmt.Errorf("%w %d", ErrUnknownCodec, c)
 }
 
 func newEncoder(c Codec, level int) (encoder, error) {
@@ -82,16 +81,14 @@ func newEncoder(c Codec, level int) (encoder, error) {
 	return new(plainEncoder), nil
 }
 
+// decoder returns one for c, which must be compressed: without a codec there is nothing to decode.
 func (s *Codecs) decoder(c Codec) (decoder, error) {
-	if !c.Valid() {
-		return nil, fmt.Errorf("%w %d", ErrUnknownCodec, c)
-	}
-	if s != nil {
+	if s != nil && c.Valid() {
 		if d, ok := s.decoders[c].Get().(decoder); ok {
 			return d, nil
 		}
 	}
-	return newDecoder(c), nil
+	return newDecoder(c)
 }
 
 func (s *Codecs) putDecoder(c Codec, d decoder) {
@@ -135,20 +132,6 @@ func levelIndex(c Codec, level int) int {
 		return int(zstdLevel(level))
 	}
 	return 0
-}
-
-// plainDecoder is that of uncompressed records: one piece, no copy.
-type plainDecoder struct{ in []byte }
-
-func (d *plainDecoder) reset(in []byte, _ int8, _ int64) error { d.in = in; return nil }
-func (d *plainDecoder) release()                               { d.in = nil }
-func (d *plainDecoder) next() ([]byte, error) {
-	if len(d.in) == 0 {
-		return nil, io.EOF
-	}
-	p := d.in
-	d.in = nil
-	return p, nil
 }
 
 // plainEncoder is that of uncompressed records.

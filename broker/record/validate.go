@@ -78,7 +78,9 @@ func (r *ValidateResult) ErrorMessage() string {
 
 // NeedsRebuild says whether a leader must re-encode a validated batch rather than append its bytes: the target codec
 // (CodecProducer keeps the batch's) is another one, or the batch is compressed and its offsets are not 0, 1, 2...
-// Kafka lets uncompressed batches with such offsets pass, and never re-encodes an uncompressed control batch.
+// Kafka lets uncompressed batches with such offsets pass, and never re-encodes an uncompressed control batch. For gaps in a
+// compressed batch that keeps its codec, 3.9 means to re-encode it but fails (it has skipped the keys it needs then) and
+// answers UNKNOWN_SERVER_ERROR; re-encoding is what its producers were promised.
 func NeedsRebuild(b Batch, r ValidateResult, target Codec) bool {
 	codec := b.Codec()
 	if target == CodecProducer {
