@@ -70,7 +70,7 @@ func TestRoundTrip(t *testing.T) {
 								(r.Key == nil) != (want.Key == nil) || (r.Value == nil) != (want.Value == nil) {
 								require.FailNow(t, "records differ", "%d: %+v instead of %+v", i, r, want)
 							}
-							require.Equal(t, len(want.Headers), len(r.Headers))
+							require.Len(t, r.Headers, len(want.Headers))
 							for j, h := range r.Headers {
 								require.Equal(t, want.Headers[j], h)
 							}

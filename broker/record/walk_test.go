@@ -77,8 +77,7 @@ func TestWalkAnyPieces(t *testing.T) {
 		pieces := newWalk(b, o)
 		piecesErr := pieces.pieces(&cursor{source: d, left: math.MaxInt64})
 
-		var slow walk
-		slow = newWalk(b, o)
+		slow := newWalk(b, o)
 		slowErr := func() error {
 			c := &cursor{piece: b.Payload()}
 			for slow.index < slow.count {
