@@ -66,13 +66,13 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// charge takes n bytes off the budget before they are allocated.
-func (r *reader) charge(n int) bool {
-	if n > r.budget {
+// charge takes n values of size bytes off the budget before they are allocated.
+func (r *reader) charge(n, size int) bool {
+	if size > 0 && n > r.budget/size {
 		r.fail(ErrTooLarge)
 		return false
 	}
-	r.budget -= n
+	r.budget -= n * size
 	return true
 }
 
@@ -175,7 +175,7 @@ func (r *reader) length(flexible bool) int {
 // text copies the next n bytes into a string.
 func (r *reader) text(n int) string {
 	b := r.take(n)
-	if len(b) == 0 || !r.charge((n+7)&^7) {
+	if len(b) == 0 || !r.charge((n+7)/8, 8) {
 		return ""
 	}
 	return string(b)

@@ -194,7 +194,7 @@ func (d *decoder) count(f *fieldPlan, minWire int, size uintptr) int {
 		d.fail(ErrTruncated)
 		return 0
 	}
-	if !d.charge(n * int(size)) {
+	if !d.charge(n, int(size)) {
 		return 0
 	}
 	return n
@@ -209,7 +209,7 @@ func (d *decoder) nullableString(p **string, f *fieldPlan) {
 		*p = nil
 		return
 	}
-	if d.charge(int(unsafe.Sizeof(""))) {
+	if d.charge(1, int(unsafe.Sizeof(""))) {
 		s := d.text(n)
 		*p = &s
 	}
@@ -291,7 +291,7 @@ func (d *decoder) structPtr(p *unsafe.Pointer, f *fieldPlan) {
 		*p = nil
 		return
 	}
-	if d.err != nil || !d.charge(int(f.elem.typ.Size())) {
+	if d.err != nil || !d.charge(1, int(f.elem.typ.Size())) {
 		return
 	}
 	inner := reflect.New(f.elem.typ).UnsafePointer()
