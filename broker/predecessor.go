@@ -56,6 +56,30 @@ func (p predecessor) note(dirs []string, session int64) error {
 	return errors.Join(errs...)
 }
 
+// dropDeadController removes /controller when a dead predecessor of this broker owns it, so that the election doesn't wait for its session. The delete is fenced by
+// /controller_epoch, read before: when somebody was elected in between, nothing happens.
+func (b *Broker) dropDeadController(ctx context.Context) error {
+	epoch, err := b.zk.ControllerEpoch(ctx)
+	if errors.Is(err, zkutil.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, stat, err := b.zk.Controller(ctx)
+	if errors.Is(err, zkutil.ErrNoNode) || (err == nil && (stat.EphemeralOwner == b.zk.Session().ID || !b.predecessor.sessions[stat.EphemeralOwner])) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = b.zk.Fenced(epoch.EpochVersion).Resign(ctx)
+	if errors.Is(err, zkutil.ErrControllerMoved) || errors.Is(err, zkutil.ErrNoNode) {
+		return nil
+	}
+	return err
+}
+
 // severable hands out connections that can all be cut at once: how Kill leaves ZooKeeper without a word.
 type severable struct {
 	dial Dialer

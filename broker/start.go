@@ -273,6 +273,9 @@ func (b *Broker) registerOnce(ctx context.Context, endpoints []znode.Endpoint) e
 	if err != nil {
 		return err
 	}
+	if err := b.dropDeadController(ctx); err != nil {
+		return err
+	}
 	b.brokerEpoch.Store(int64(registration.Epoch))
 	b.telemetry.registered(int64(registration.Epoch), endpoints)
 	if admin := b.AdminAddr(); admin != nil {

@@ -57,7 +57,10 @@ func (h *Handlers) listOffset(req *wire.ListOffsetsRequest, tp replica.TopicPart
 		code = wire.LeaderNotAvailable
 	}
 	if out.ErrorCode = code; code == wire.None {
-		out.Offset, out.Timestamp, out.LeaderEpoch = found.Offset, found.Timestamp, found.LeaderEpoch
+		out.Offset, out.Timestamp = found.Offset, found.Timestamp
+		if version >= 4 {
+			out.LeaderEpoch = found.LeaderEpoch
+		}
 	}
 }
 

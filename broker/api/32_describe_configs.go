@@ -54,7 +54,7 @@ func (h *Handlers) describeConfigs(r *network.Request, req *wire.DescribeConfigs
 			out.ErrorCode, out.ErrorMessage = failure.code, new(failure.message)
 		}
 		for _, e := range entries {
-			described := describeEntry(&e, req)
+			described := describeEntry(&e, req, r.Header.APIVersion)
 			if resource.ResourceType == resourceBrokerLogger {
 				described.ConfigSource, described.IsDefault = sourceBrokerLogger, false
 			}
@@ -126,10 +126,10 @@ func (h *Handlers) checkOwnID(name string, orEmpty bool) *failure {
 	return failed(wire.InvalidRequest, "Unexpected broker id, expected %d but received %s", h.deps.BrokerID, name)
 }
 
-func describeEntry(e *config.Entry, req *wire.DescribeConfigsRequest) wire.DescribeConfigsResponseConfig {
+func describeEntry(e *config.Entry, req *wire.DescribeConfigsRequest, version int16) wire.DescribeConfigsResponseConfig {
 	out := wire.DescribeConfigsResponseConfig{
 		Name: e.Name, ReadOnly: e.ReadOnly, IsSensitive: e.Sensitive, ConfigSource: e.Source.Code(), ConfigType: int8(e.Type),
-		IsDefault: e.Source == config.SourceDefault,
+		IsDefault: version == 0 && e.Source == config.SourceDefault,
 	}
 	if !e.Null {
 		out.Value = new(e.Value)
