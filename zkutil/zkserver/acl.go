@@ -28,7 +28,8 @@ type ACL struct {
 // aclList is immutable once it is made and shared between nodes.
 type aclList struct {
 	entries []ACL
-	open    bool // world:anyone may do everything
+	open    bool  // world:anyone may do everything
+	size    int64 // bytes that count towards Options.MaxData: none for the small lists that nodes share
 }
 
 // authID is an identity of a connection.
@@ -40,7 +41,10 @@ type aclCache struct {
 	key   []byte
 }
 
-const maxSharedACLs = 256
+const (
+	maxSharedACLs = 256
+	maxFreeACL    = 512 // bytes
+)
 
 func newACLCache() *aclCache { return &aclCache{lists: map[string]*aclList{}} }
 
@@ -50,6 +54,9 @@ func (c *aclCache) intern(entries []ACL) *aclList {
 		return l
 	}
 	l := &aclList{entries: entries}
+	if len(c.key) > maxFreeACL {
+		l.size = int64(len(c.key))
+	}
 	for _, e := range entries {
 		if e.Scheme == "world" && e.ID == "anyone" && e.Perms&PermAll == PermAll {
 			l.open = true

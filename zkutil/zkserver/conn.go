@@ -70,8 +70,10 @@ type conn struct {
 	heldFin  bool
 	heldZxid int64
 	stamp    uint64 // last event told, to tell each connection once
-	received int64
-	sent     int64
+
+	watchBytes int64 // of the paths of all its watches
+	received   int64
+	sent       int64
 }
 
 func newConn(s *Server, nc net.Conn, h *head, name string) *conn {

@@ -253,7 +253,6 @@ func (k *core) settle() {
 				k.fail(err)
 				return
 			}
-			k.tell(Event{Kind: LogRewritten})
 		}
 	}
 	for i := 0; i < len(k.dirty); i++ { // unblocking may append

@@ -35,9 +35,9 @@ type Options struct {
 	// MaxQueue bounds the bytes that wait for one slow connection; beyond, it is closed. Default 32 MiB.
 	MaxQueue int
 
-	// MaxSessions bounds the sessions, MaxWatches the watches of one connection, MaxData the bytes of all paths and data. Defaults:
-	// 65,536, 1,048,576 and 1 GiB. A connection too many is closed, as is one with a watch too many; a write too
-	// many is answered with QUOTAEXCEEDED.
+	// MaxSessions bounds the sessions, MaxWatches the watches of one connection (and, at 64 bytes each, their paths), MaxData the
+	// bytes of all paths, data and long ACLs. Defaults: 65,536, 1,048,576 and 1 GiB. The connection with a session or a watch
+	// too many is closed; a write that does not fit is answered with QUOTAEXCEEDED.
 	MaxSessions int
 	MaxWatches  int
 	MaxData     int64
@@ -79,8 +79,8 @@ type Options struct {
 	// data is ahead of all its old clients. With Dir, the log's last one counts if it is higher.
 	StartZxid int64
 
-	// Sink hears of what happens to sessions, connections and the log. It is called from the server's goroutines and
-	// must neither block nor call the server.
+	// Sink hears of what happens to sessions, connections and the log. It is called from several of the server's goroutines,
+	// also at once, and must neither block nor call the server.
 	Sink func(Event)
 }
 

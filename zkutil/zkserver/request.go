@@ -257,6 +257,9 @@ func (k *core) auth(c *conn, body []byte) result {
 	if d.err != nil {
 		return result{code: CodeMarshallingError, fixed: true}
 	}
+	if len(data) > maxAuth {
+		scheme = ""
+	}
 	switch scheme {
 	case "digest":
 		id := Digest(string(data))
@@ -271,8 +274,10 @@ func (k *core) auth(c *conn, body []byte) result {
 	return result{fixed: true}
 }
 
-// maxIDs bounds the identities of a connection; each permission check walks them.
-const maxIDs = 256
+const (
+	maxIDs  = 256     // identities of a connection; each permission check walks them
+	maxAuth = 8 << 10 // bytes of one
+)
 
 func (c *conn) addID(id authID) {
 	if len(c.ids) < maxIDs && !slices.Contains(c.ids, id) {
@@ -586,7 +591,8 @@ func (k *core) watch(c *conn, t *watchTable, path string, mode watchMode) {
 	if c.gone {
 		return
 	}
-	if len(t.byConn[c]) >= k.opts.MaxWatches && !t.has(c, path) {
+	full := len(t.byConn[c]) >= k.opts.MaxWatches || c.watchBytes+int64(len(path)) > 64*int64(k.opts.MaxWatches)
+	if full && !t.has(c, path) {
 		k.tell(Event{Kind: ConnectionCut, Session: c.sessionID(), Remote: c.remote, Err: errManyWatches})
 		k.cut(c)
 		return

@@ -30,6 +30,9 @@ type node struct {
 	children childSet
 }
 
+// size is what a node counts towards Options.MaxData.
+func (n *node) size(path string) int64 { return int64(len(path)+len(n.data)) + n.acl.size }
+
 func (n *node) stat() Stat {
 	return Stat{
 		Czxid: n.czxid, Mzxid: n.mzxid, Ctime: n.ctime, Mtime: n.mtime,
@@ -111,7 +114,7 @@ type tree struct {
 	timed      map[string]struct{}           // container and TTL nodes, for the sweep
 	zxid       int64                         // last transaction applied
 	ephemeral  int                           // number of ephemeral nodes
-	bytes      int64                         // of all paths and data
+	bytes      int64                         // sum of size over all nodes
 }
 
 func newTree(acls *aclCache) *tree {
@@ -217,6 +220,7 @@ func (t *tree) apply(zxid, now int64, m *mutation) undo {
 	case mutSetACL:
 		n := t.nodes[m.path]
 		u.node = &node{acl: n.acl, aversion: n.aversion}
+		t.bytes += m.acl.size - n.acl.size
 		n.acl, n.aversion = m.acl, m.version
 	}
 	return u
@@ -242,13 +246,14 @@ func (t *tree) revert(u *undo) {
 		n.data, n.mzxid, n.mtime, n.version = u.node.data, u.node.mzxid, u.node.mtime, u.node.version
 	case mutSetACL:
 		n := t.nodes[u.m.path]
+		t.bytes += u.node.acl.size - n.acl.size
 		n.acl, n.aversion = u.node.acl, u.node.aversion
 	}
 }
 
 // insert registers a node, without its parent's side.
 func (t *tree) insert(path string, n *node) {
-	t.bytes += int64(len(path) + len(n.data))
+	t.bytes += n.size(path)
 	t.nodes[path] = n
 	switch n.kind {
 	case kindEphemeral:
@@ -266,7 +271,7 @@ func (t *tree) insert(path string, n *node) {
 }
 
 func (t *tree) drop(path string, n *node) {
-	t.bytes -= int64(len(path) + len(n.data))
+	t.bytes -= n.size(path)
 	delete(t.nodes, path)
 	switch n.kind {
 	case kindEphemeral:

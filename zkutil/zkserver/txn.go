@@ -114,7 +114,7 @@ func (w *writer) create(r *createRequest) (string, *node, Code) {
 	if parent.kind == kindEphemeral {
 		return "", nil, CodeNoChildrenForEphemerals
 	}
-	if !w.fits(len(path) + len(r.data)) {
+	if !w.fits(int64(len(path)+len(r.data)) + acl.size) {
 		return "", nil, CodeQuotaExceeded
 	}
 	m := mutation{kind: mutCreate, node: kind, path: path, data: cloneData(r.data), acl: acl, parent: parent.acl}
@@ -130,7 +130,7 @@ func (w *writer) create(r *createRequest) (string, *node, Code) {
 }
 
 // fits says whether the tree may grow by that many bytes.
-func (w *writer) fits(more int) bool { return more <= 0 || w.t.bytes+int64(more) <= w.maxBytes }
+func (w *writer) fits(more int64) bool { return more <= 0 || w.t.bytes+more <= w.maxBytes }
 
 func (w *writer) delete(path string, version int32) Code {
 	parentPath, ok := parentForWrite(path)
@@ -174,7 +174,7 @@ func (w *writer) set(path string, data []byte, version int32) (*node, Code) {
 		return nil, CodeNoAuth
 	case version != -1 && version != n.version:
 		return nil, CodeBadVersion
-	case !w.fits(len(data) - len(n.data)):
+	case !w.fits(int64(len(data) - len(n.data))):
 		return nil, CodeQuotaExceeded
 	}
 	w.do(mutation{kind: mutSet, path: path, data: cloneData(data), acl: n.acl, version: n.version + 1})
@@ -197,6 +197,8 @@ func (w *writer) setACL(path string, in []aclEntry, version int32) (*node, Code)
 		return nil, CodeNoAuth
 	case version != -1 && version != n.aversion:
 		return nil, CodeBadVersion
+	case !w.fits(acl.size - n.acl.size):
+		return nil, CodeQuotaExceeded
 	}
 	w.do(mutation{kind: mutSetACL, path: path, acl: acl, version: n.aversion + 1})
 	return n, CodeOK

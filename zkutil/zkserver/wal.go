@@ -58,7 +58,7 @@ type wal struct {
 	lock    *os.File
 	buf     []byte
 	size    int64
-	base    int64 // size of the snapshot it starts with
+	base    int64 // size of the snapshot it starts with, or at which rewriting did not work
 	limit   int64
 	each    bool // fsync with every flush
 	every   time.Duration
@@ -209,6 +209,11 @@ func (k *core) load(path string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("zookeeper log: %w", err)
 	}
+	return k.replayAll(path, data)
+}
+
+// replayAll applies the records of a file's content.
+func (k *core) replayAll(path string, data []byte) (int64, error) {
 	if len(data) < len(walMagic) || string(data[:len(walMagic)]) != walMagic {
 		return 0, &CorruptError{path, 0, errMagic}
 	}
@@ -338,7 +343,7 @@ func (k *core) replayNode(d *decoder) error {
 			return errRecord
 		}
 		n.children = old.children
-		k.leader.bytes += int64(len(n.data) - len(old.data))
+		k.leader.bytes += n.size(path) - old.size(path)
 		k.leader.nodes[path] = n
 		return nil
 	}
@@ -461,32 +466,47 @@ func (w *wal) start() {
 // due says whether the log has grown enough to be rewritten.
 func (w *wal) due() bool { return w.size-w.base > max(w.limit, w.base) }
 
-// rewrite puts a snapshot of the tree into a new file, syncs it and moves it over the log.
+// rewrite puts a snapshot of the tree into a new file, syncs it and moves it over the log. Without the new file the old one
+// serves on, and the next attempt comes when that has grown by as much again; an error means that neither is to be trusted.
 func (w *wal) rewrite(k *core) error {
-	tmp := w.path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
-	if err != nil {
+	f, size, err := newSnapshot(w.path, k)
+	switch {
+	case err != nil && w.file == nil: // at start
 		return fmt.Errorf("zookeeper snapshot: %w", err)
+	case err != nil:
+		k.tell(Event{Kind: LogRewritten, Err: fmt.Errorf("zookeeper snapshot: %w", err)})
+		w.base = w.size
+		return nil
+	}
+	if w.file != nil {
+		_ = w.file.Close()
+	}
+	w.file, w.size, w.base = f, size, size
+	if err := syncDir(filepath.Dir(w.path)); err != nil {
+		return fmt.Errorf("zookeeper snapshot: %w", err)
+	}
+	k.tell(Event{Kind: LogRewritten})
+	return nil
+}
+
+// newSnapshot returns the open file that is now at path, and its size.
+func newSnapshot(path string, k *core) (*os.File, int64, error) {
+	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, 0, err
 	}
 	size, err := writeSnapshot(f, k)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = os.Rename(tmp, w.path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(w.path))
+		err = os.Rename(path+".tmp", path)
 	}
 	if err != nil {
 		_ = f.Close()
-		return fmt.Errorf("zookeeper snapshot: %w", err)
+		return nil, 0, err
 	}
-	if w.file != nil {
-		_ = w.file.Close()
-	}
-	w.file, w.size, w.base = f, size, size
-	return nil
+	return f, size, nil
 }
 
 func writeSnapshot(out io.Writer, k *core) (int64, error) {

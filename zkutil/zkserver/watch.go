@@ -38,6 +38,9 @@ func (w *watchTable) add(c *conn, path string, mode watchMode) {
 		w.byPath[path] = set
 	}
 	old := set[c]
+	if old == 0 {
+		c.watchBytes += int64(len(path))
+	}
 	if mode&^old&watchRecursive != 0 {
 		w.deep++
 	}
@@ -64,6 +67,7 @@ func (w *watchTable) remove(c *conn, path string) bool {
 	if mode&watchRecursive != 0 {
 		w.deep--
 	}
+	c.watchBytes -= int64(len(path))
 	delete(set, c)
 	if len(set) == 0 {
 		delete(w.byPath, path)
