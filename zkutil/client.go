@@ -116,7 +116,7 @@ func (c *Client) OnSessionExpired(fn func()) (remove func()) { return c.addHook(
 // OnNewSession registers a hook that runs when a new session has replaced one that ended. It does not run for the first session.
 func (c *Client) OnNewSession(fn func()) (remove func()) { return c.addHook(&c.mu.created, fn) }
 
-// OnReconnected registers a hook that runs when the same session is connected again.
+// OnReconnected registers a hook that runs when the same session is connected again, or is no longer possibly expired.
 func (c *Client) OnReconnected(fn func()) (remove func()) { return c.addHook(&c.mu.reconnected, fn) }
 
 // OnPossiblyExpired registers a hook that runs when nothing was heard for two thirds of the session timeout.
@@ -186,27 +186,29 @@ func (c *core) run() {
 	}
 }
 
-// nextCheck is when the fence must be looked at again. A session that is in doubt already needs no timer: its reconnection or end wakes run.
+// nextCheck is when the fence must be looked at again. A session that is in doubt is looked at now and then, since the server may be heard again without a
+// reconnection, after a pause of this process; its end wakes run.
 func (c *core) nextCheck() time.Duration {
 	s := c.current.Load()
 	s.mu.Lock()
 	fenced := s.mu.fenced
 	s.mu.Unlock()
-	if fenced || s.ended() {
-		return time.Hour
+	if fenced {
+		return max(time.Duration(s.timeoutNs.Load())/6, time.Millisecond)
 	}
 	return max(time.Until(s.fence()), time.Millisecond)
 }
 
 func (c *core) checkFence(s *session) {
-	if time.Now().Before(s.fence()) {
-		return
-	}
+	overdue := !time.Now().Before(s.fence())
 	s.mu.Lock()
-	first := !s.mu.fenced
-	s.mu.fenced = true
+	was := s.mu.fenced
+	s.mu.fenced = overdue
+	if was && !overdue {
+		s.mu.reconnected = true // whoever stopped acting must be told to go on
+	}
 	s.mu.Unlock()
-	if first {
+	if overdue && !was {
 		c.event(SessionEvent{Kind: EventPossiblyExpired, Session: s.name()})
 		c.runHooks(&c.mu.doubtful)
 	}

@@ -112,3 +112,12 @@ func realZooKeeper(t testing.TB) string {
 	}
 	return addr
 }
+
+func apacheCluster(t testing.TB) string {
+	t.Helper()
+	addr := os.Getenv("ZK_APACHE")
+	if addr == "" {
+		t.Skip("ZK_APACHE=host:port/chroot names no cluster of Apache Kafka")
+	}
+	return addr
+}

@@ -121,6 +121,26 @@ func TestCutOffClientDoubtsItsSession(t *testing.T) {
 	})
 }
 
+// After a pause of the process the server may be heard again on the same connection: the doubt ends, and whoever stopped is told.
+func TestDoubtEndsWithoutReconnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t, zkserver.Options{})
+		c := connect(t, config(srv))
+		told := newInbox[string]()
+		c.OnPossiblyExpired(func() { told.put("doubt") })
+		c.OnReconnected(func() { told.put("sure") })
+		for range 2 {
+			c.session().contactNs.Store(time.Now().Add(-time.Minute).UnixNano()) // as if we had slept
+			c.wake()
+			synctest.Wait()
+			require.Equal(t, PossiblyExpired, c.State())
+			time.Sleep(2 * time.Second)
+			require.Equal(t, Connected, c.State())
+			require.Equal(t, []string{"doubt", "sure"}, told.take())
+		}
+	})
+}
+
 // A server that stops answering, without closing anything, is the same.
 func TestHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -477,4 +497,33 @@ func TestOverTCP(t *testing.T) {
 	if err := <-served; err != nil {
 		require.True(t, slices.ContainsFunc([]error{zkserver.ErrClosed, net.ErrClosed}, func(e error) bool { return errors.Is(err, e) }), "%v", err)
 	}
+}
+
+func FuzzArm(f *testing.F) {
+	frame := func(op byte, path string) []byte {
+		p := append([]byte{0, 0, 0, byte(4 + 4 + 4 + len(path) + 1), 0, 0, 0, 1, 0, 0, 0, op, 0, 0, 0, byte(len(path))}, path...)
+		return append(p, 0)
+	}
+	for op := range byte(16) {
+		f.Add(frame(op, "/a"))
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, p []byte) {
+		in := slices.Clone(p)
+		var asked []watchKey
+		w := &wire{watched: func(kind watchKind, path string) bool {
+			asked = append(asked, watchKey{kind, path})
+			return true
+		}}
+		out := w.arm(p)
+		require.Equal(t, in, p, "the buffer is the library's")
+		if len(asked) == 0 {
+			require.Equal(t, in, out)
+			return
+		}
+		require.Equal(t, in[:len(in)-1], out[:len(out)-1])
+		require.Equal(t, byte(1), out[len(out)-1])
+		require.Equal(t, []byte(asked[0].path), in[16:len(in)-1])
+		require.Equal(t, asked[0].kind == watchChildren, in[11] == opGetChildren2)
+	})
 }
