@@ -209,4 +209,3 @@ func (m *model) check(rt *rapid.T, l *Log) {
 		require.Equal(rt, m.producers(), l.ActiveProducers())
 	}
 }
-
