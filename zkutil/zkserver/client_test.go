@@ -150,62 +150,66 @@ func overTCP(addr string) zk.Dialer {
 }
 
 // crud is the everyday life of a client.
-func crud(t *testing.T, a, b *client) {
+func crud(t *testing.T, root string, a, b *client) {
 	open := zk.WorldACL(zk.PermAll)
-	p, err := a.Create("/n", []byte("x"), 0, open)
+	_, err := a.Create(root, nil, 0, open)
 	require.NoError(t, err)
-	require.Equal(t, "/n", p)
-	_, err = b.Create("/n", nil, 0, open)
+	p, err := a.Create(root+"/n", []byte("x"), 0, open)
+	require.NoError(t, err)
+	require.Equal(t, root+"/n", p)
+	_, err = b.Create(root+"/n", nil, 0, open)
 	require.ErrorIs(t, err, zk.ErrNodeExists)
 
-	data, st, data1, err := a.GetW("/n")
+	data, st, data1, err := a.GetW(root + "/n")
 	require.NoError(t, err)
 	require.Equal(t, "x", string(data))
 	require.Equal(t, int32(0), st.Version)
-	_, err = b.Set("/n", []byte("y"), 1)
+	_, err = b.Set(root+"/n", []byte("y"), 1)
 	require.ErrorIs(t, err, zk.ErrBadVersion)
-	_, err = b.Set("/n", []byte("y"), 0)
+	_, err = b.Set(root+"/n", []byte("y"), 0)
 	require.NoError(t, err)
 	require.Equal(t, zk.EventNodeDataChanged, (<-data1).Type)
 
-	_, _, kids, err := a.ChildrenW("/n")
+	_, _, kids, err := a.ChildrenW(root + "/n")
 	require.NoError(t, err)
-	ok, _, appears, err := a.ExistsW("/n/s-0000000000")
+	ok, _, appears, err := a.ExistsW(root + "/n/s-0000000000")
 	require.NoError(t, err)
 	require.False(t, ok)
-	p, err = b.Create("/n/s-", nil, zk.FlagSequence|zk.FlagEphemeral, open)
+	p, err = b.Create(root+"/n/s-", nil, zk.FlagSequence|zk.FlagEphemeral, open)
 	require.NoError(t, err)
-	require.Equal(t, "/n/s-0000000000", p)
+	require.Equal(t, root+"/n/s-0000000000", p)
 	require.Equal(t, zk.EventNodeChildrenChanged, (<-kids).Type)
 	require.Equal(t, zk.EventNodeCreated, (<-appears).Type)
 	_, st, err = a.Get(p)
 	require.NoError(t, err)
 	require.Equal(t, b.SessionID(), st.EphemeralOwner)
-	require.ErrorIs(t, a.Delete("/n", -1), zk.ErrNotEmpty)
+	require.ErrorIs(t, a.Delete(root+"/n", -1), zk.ErrNotEmpty)
 
-	res, err := a.Multi(&zk.CheckVersionRequest{Path: "/n", Version: 1},
-		&zk.CreateRequest{Path: "/m", Acl: open}, &zk.SetDataRequest{Path: "/m", Data: []byte("z"), Version: 0})
+	res, err := a.Multi(&zk.CheckVersionRequest{Path: root + "/n", Version: 1},
+		&zk.CreateRequest{Path: root + "/m", Acl: open}, &zk.SetDataRequest{Path: root + "/m", Data: []byte("z"), Version: 0})
 	require.NoError(t, err)
-	require.Equal(t, "/m", res[1].String)
+	require.Equal(t, root+"/m", res[1].String)
 	require.Equal(t, int32(1), res[2].Stat.Version)
-	_, err = a.Multi(&zk.DeleteRequest{Path: "/m", Version: -1}, &zk.CheckVersionRequest{Path: "/n", Version: 7})
+	_, err = a.Multi(&zk.DeleteRequest{Path: root + "/m", Version: -1}, &zk.CheckVersionRequest{Path: root + "/n", Version: 7})
 	require.ErrorIs(t, err, zk.ErrBadVersion)
-	ok, _, err = b.Exists("/m")
+	ok, _, err = b.Exists(root + "/m")
 	require.NoError(t, err)
 	require.True(t, ok, "a failed multi changes nothing")
-	_, err = a.Sync("/")
+	_, err = a.Sync(root)
 	require.NoError(t, err)
 }
 
 func TestClientOverTCP(t *testing.T) {
-	s := newServer(t, zkserver.Options{})
-	addr := serve(t, s)
-	crud(t, connect(t, 10*time.Second, overTCP(addr)), connect(t, 10*time.Second, overTCP(addr)))
+	addr := realServer()
+	if addr == "" {
+		addr = serve(t, newServer(t, zkserver.Options{}))
+	}
+	crud(t, fmt.Sprintf("/crud%d", time.Now().UnixNano()), connect(t, 10*time.Second, overTCP(addr)), connect(t, 10*time.Second, overTCP(addr)))
 }
 
 func TestClientInProcess(t *testing.T) {
 	s := newServer(t, zkserver.Options{})
-	crud(t, connect(t, 10*time.Second, inProcess(s)), connect(t, 10*time.Second, inProcess(s)))
+	crud(t, "/crud", connect(t, 10*time.Second, inProcess(s)), connect(t, 10*time.Second, inProcess(s)))
 }
 
 // In a bubble an hour costs nothing: the session lives through it, dies when its client is cut off, and the library opens another.

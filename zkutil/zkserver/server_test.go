@@ -418,3 +418,37 @@ func TestSeed(t *testing.T) {
 	require.Equal(t, run(), run())
 	require.NotEmpty(t, maps.Collect(maps.All(snapshot(newServer(t, zkserver.Options{})))))
 }
+
+// In real time, on this server and a real one: a silent session, whose connection stays open, ends within a tick after its
+// timeout, and its connection with it. The upper bound leaves room for a busy machine.
+func TestExpiryInRealTime(t *testing.T) {
+	tick := 100 * time.Millisecond
+	if realServer() != "" {
+		tick = time.Second
+	}
+	dial := targets(t)["real"]
+	if dial == nil {
+		dial = dialer(newServer(t, zkserver.Options{TickTime: tick}))
+	}
+	s := &script{dial: dial}
+	silent, got, err := s.handshake("silent", int(2*tick/time.Millisecond), 0, make([]byte, 16), 0, false)
+	require.NoError(t, err)
+	defer func() { _ = silent.nc.Close() }()
+	require.Equal(t, int(2*tick/time.Millisecond), got>>8)
+	watcher, _, err := s.handshake("watcher", 20000, 0, make([]byte, 16), 0, false)
+	require.NoError(t, err)
+	defer func() { _ = watcher.nc.Close() }()
+	path := fmt.Sprintf("/silent%d", time.Now().UnixNano())
+	require.Zero(t, do(t, silent, "create", path, "flags=1").err)
+	last := time.Now()
+	require.Zero(t, do(t, watcher, "exists", path, "w").err)
+	f, err := watcher.read()
+	require.NoError(t, err)
+	after := time.Since(last)
+	require.Equal(t, int32(-1), f.xid)
+	require.Greater(t, after, 2*tick-50*time.Millisecond)
+	require.Less(t, after, 3*tick+5*time.Second)
+	_, err = silent.read()
+	require.ErrorIs(t, err, io.EOF)
+	require.Zero(t, do(t, watcher, "close").err)
+}
