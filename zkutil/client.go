@@ -14,7 +14,8 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// Client talks to ZooKeeper. All its methods may be called from any goroutine, except from hooks, watch handlers and OnEvent. Paths are
+// Client talks to ZooKeeper. While a session has ended and the next one does not exist yet, calls fail with ErrSessionExpired at once, as in Kafka;
+// OnNewSession tells when to go on. All its methods may be called from any goroutine, except from hooks, watch handlers and OnEvent. Paths are
 // relative to the chroot. Returned data belongs to the caller; data passed in must not change until the call returns.
 type Client struct {
 	*core

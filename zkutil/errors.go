@@ -74,47 +74,47 @@ type ServerError int32
 func (e ServerError) Error() string { return "ZooKeeper error " + strconv.Itoa(int(e)) }
 
 // translate maps an error of the library.
-func translate(err error) (error, outcome) {
+func translate(err error) (outcome, error) {
 	switch {
 	case err == nil:
-		return nil, answered
+		return answered, nil
 	case errors.Is(err, zk.ErrNoNode):
-		return ErrNoNode, answered
+		return answered, ErrNoNode
 	case errors.Is(err, zk.ErrNodeExists):
-		return ErrNodeExists, answered
+		return answered, ErrNodeExists
 	case errors.Is(err, zk.ErrBadVersion):
-		return ErrBadVersion, answered
+		return answered, ErrBadVersion
 	case errors.Is(err, zk.ErrNotEmpty):
-		return ErrNotEmpty, answered
+		return answered, ErrNotEmpty
 	case errors.Is(err, zk.ErrNoAuth):
-		return ErrNoAuth, answered
+		return answered, ErrNoAuth
 	case errors.Is(err, zk.ErrInvalidACL):
-		return ErrInvalidACL, answered
+		return answered, ErrInvalidACL
 	case errors.Is(err, zk.ErrAuthFailed):
-		return ErrAuthFailed, answered
+		return answered, ErrAuthFailed
 	case errors.Is(err, zk.ErrNoChildrenForEphemerals):
-		return ErrNoChildren, answered
+		return answered, ErrNoChildren
 	case errors.Is(err, zk.ErrBadArguments), errors.Is(err, zk.ErrInvalidPath), errors.Is(err, zk.ErrInvalidFlags):
-		return fmt.Errorf("%w: %w", ErrBadArguments, err), answered
+		return answered, fmt.Errorf("%w: %w", ErrBadArguments, err)
 	case errors.Is(err, zk.ErrShortBuffer):
-		return ErrTooLarge, answered
+		return answered, ErrTooLarge
 	case errors.Is(err, zk.ErrAPIError), errors.Is(err, zk.ErrReconfigDisabled):
-		return err, answered
+		return answered, err
 	case errors.Is(err, zk.ErrSessionMoved), errors.Is(err, zk.ErrNoServer):
-		return ErrConnectionLoss, notSent
+		return notSent, ErrConnectionLoss
 	case errors.Is(err, zk.ErrSessionExpired):
-		return ErrSessionExpired, expired
+		return expired, ErrSessionExpired
 	}
 	// Codes that the library does not know have no error value of their own.
 	if s, ok := strings.CutPrefix(err.Error(), "unknown error: "); ok {
 		if n, perr := strconv.ParseInt(s, 10, 32); perr == nil {
 			if n == -2 {
-				return ErrNotExecuted, answered
+				return answered, ErrNotExecuted
 			}
-			return ServerError(n), answered
+			return answered, ServerError(n)
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrConnectionLoss, err), lost
+	return lost, fmt.Errorf("%w: %w", ErrConnectionLoss, err)
 }
 
 // answeredError says whether the server answered with an error: the call is settled.

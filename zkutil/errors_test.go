@@ -29,7 +29,7 @@ func TestServerErrors(t *testing.T) {
 	srv.OnRequest(func(r *zkserver.Request) bool { return r.Op == zkserver.OpSetData }, zkserver.Fail(-118), 1)
 	_, err := c.Set(ctx, "/", nil, -1)
 	require.NoError(t, err)
-	_, o := translate(nil)
+	o, _ := translate(nil)
 	require.Equal(t, answered, o)
 }
 

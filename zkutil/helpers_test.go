@@ -121,3 +121,9 @@ func apacheCluster(t testing.TB) string {
 	}
 	return addr
 }
+
+// elapse lets virtual time pass. Only in a bubble.
+func elapse(d time.Duration) {
+	timer := time.NewTimer(d)
+	<-timer.C
+}

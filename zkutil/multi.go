@@ -109,7 +109,7 @@ func (c *Client) results(ops []Op, raw []zk.MultiResponse) ([]Result, error) {
 	out := make([]Result, len(raw))
 	for i, r := range raw {
 		if r.Error != nil {
-			out[i].Err, _ = translate(r.Error)
+			_, out[i].Err = translate(r.Error)
 			if failed < 0 && !errors.Is(out[i].Err, ErrNotExecuted) {
 				failed = i
 			}

@@ -93,7 +93,7 @@ func send[T any](ctx context.Context, c *Client, r request[T]) (T, error) {
 		if a.err == nil {
 			return a.value, nil
 		}
-		err, o := translate(a.err)
+		o, err := translate(a.err)
 		switch {
 		case o == answered:
 			// With the value: a failed multi has results beside its error.

@@ -178,7 +178,7 @@ func (s *session) authenticate(ctx context.Context) error {
 			if err == nil {
 				break
 			}
-			if err, o := translate(err); o == answered {
+			if o, err := translate(err); o == answered {
 				return fmt.Errorf("authenticate with ZooKeeper at %s, scheme %s: %w", s.c.cfg.Connect, a.Scheme, err)
 			}
 		}
@@ -207,7 +207,8 @@ func (s *session) close() {
 		go func() { _ = w.Close() }()
 	}
 	s.mu.Unlock()
-	for range s.events { //nolint:revive // until the library is gone
+	for range s.events {
+		continue // until the library is gone
 	}
 	<-closed
 }

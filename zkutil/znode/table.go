@@ -137,7 +137,7 @@ func decText(data []byte) (any, error) { return string(data), nil }
 
 func decodeProducerIDBlockOrNone(data []byte) (*ProducerIDBlock, error) {
 	if len(data) == 0 {
-		return nil, nil //nolint:nilnil // the node exists before the first block
+		return nil, nil // the node exists before the first block
 	}
 	p, err := DecodeProducerIDBlock(data)
 	return &p, err
