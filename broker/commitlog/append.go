@@ -136,7 +136,7 @@ func (l *Log) AppendAsFollower(records []byte) (AppendInfo, error) {
 // appendPieces appends a follower's batches in runs that fit a segment.
 func (l *Log) appendPieces(r *appendRequest, limit int) (AppendInfo, error) {
 	rest := r.data
-	total := r.info
+	total := l.noInfo()
 	first := int64(-1)
 	for len(rest) > 0 {
 		n := 0
