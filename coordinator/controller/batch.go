@@ -18,6 +18,7 @@ type batch struct {
 	index   map[*partition]*batchEntry
 	entries []*batchEntry
 	to      map[int32]bool // Brokers that get UpdateMetadata.
+	all     bool           // All registered brokers get it.
 }
 
 type batchEntry struct {
@@ -66,6 +67,9 @@ next:
 				continue next
 			}
 		}
+		if e.lead == nil {
+			e.lead = make([]roleFor, 0, len(p.replicas))
+		}
 		e.lead = append(e.lead, roleFor{id, isNew})
 	}
 	e.update = true
@@ -96,11 +100,7 @@ func (b *batch) stopReplica(p *partition, id int32, remove bool) {
 }
 
 // updateAll has all registered brokers get UpdateMetadata, even if it turns out to hold no partition.
-func (b *batch) updateAll() {
-	for id := range b.c.cluster.brokers {
-		b.to[id] = true
-	}
-}
+func (b *batch) updateAll() { b.all = true }
 
 // updateMetadata has all registered brokers get the metadata of p.
 func (b *batch) updateMetadata(p *partition) {
@@ -110,10 +110,15 @@ func (b *batch) updateMetadata(p *partition) {
 
 // send hands a round of requests to the channel of every broker concerned.
 func (b *batch) send() {
+	c := b.c
+	if b.all {
+		for id := range c.cluster.brokers {
+			b.to[id] = true
+		}
+	}
 	if len(b.entries) == 0 && len(b.to) == 0 {
 		return
 	}
-	c := b.c
 	byName := func(x, y *batchEntry) int { return compareTP(x.p.tp, y.p.tp) }
 	if !slices.IsSortedFunc(b.entries, byName) {
 		slices.SortFunc(b.entries, byName)
