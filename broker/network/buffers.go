@@ -65,10 +65,10 @@ func (b *buffer) release() {
 // memory is Kafka's SimpleMemoryPool for queued.max.request.bytes: a request is let in while anything is left, so the
 // last one may exceed the bound, and a request larger than the bound is still possible.
 type memory struct {
-	mu        sync.Mutex
-	bounded   bool
+	mu        sync.Mutex // guards the rest
+	bounded   bool       // except this, which doesn't change
 	available int64
-	waiting   []chan struct{} // in order of arrival; closed when memory may be available
+	freed     chan struct{} // closed when memory may be available; nil while nobody waits
 }
 
 // take takes n bytes, or returns a channel to wait on before trying again.
@@ -82,13 +82,13 @@ func (m *memory) take(n int64) <-chan struct{} {
 		m.available -= n
 		return nil
 	}
-	wait := make(chan struct{})
-	m.waiting = append(m.waiting, wait)
-	return wait
+	if m.freed == nil {
+		m.freed = make(chan struct{})
+	}
+	return m.freed
 }
 
-// give returns n bytes and lets everyone who waits try again; a connection waits at most once, so they are bounded by the
-// number of connections.
+// give returns n bytes and lets everyone who waits try again.
 func (m *memory) give(n int64) {
 	if !m.bounded {
 		return
@@ -96,10 +96,8 @@ func (m *memory) give(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.available += n
-	if m.available > 0 {
-		for _, wait := range m.waiting {
-			close(wait)
-		}
-		m.waiting = nil
+	if m.available > 0 && m.freed != nil {
+		close(m.freed)
+		m.freed = nil
 	}
 }

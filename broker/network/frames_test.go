@@ -265,7 +265,7 @@ func TestQueuedBytesAreBounded(t *testing.T) {
 		eventually(t, func() bool {
 			s.memory.mu.Lock()
 			defer s.memory.mu.Unlock()
-			return len(kept) > 0 && (s.memory.available <= 0 || len(s.memory.waiting) == 0)
+			return len(kept) > 0 && (s.memory.available <= 0 || s.memory.freed == nil)
 		}, "as many as fit")
 		require.LessOrEqual(t, len(kept), 2)
 		(<-kept).NoReply()

@@ -71,6 +71,9 @@ func (c *Conn) complete(r *Request, response []piece, failure *closeError) {
 	writer := false
 	if !closed && failure == nil {
 		r.pieces = response
+		if !r.inServe {
+			c.touch(time.Now()) // it may have been unfinished for longer than a connection may be idle
+		}
 		c.advanceLocked()
 		// The connection's goroutine sends a reply given within ServeRequest, if it goes on serving anyway.
 		writer = !(r.inServe && r.corked) && c.startWritingLocked()

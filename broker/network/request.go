@@ -35,7 +35,8 @@ type Span struct {
 	Offset int64
 	// Length is the range's length in bytes.
 	Length int
-	// Release, when not nil, is called exactly once: when the range has been sent, or will not be.
+	// Release, when not nil, is called exactly once: when the range has been sent, or will not be. It is called by whoever
+	// writes and must not wait.
 	Release func()
 }
 

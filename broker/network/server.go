@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"crypto/tls"
 )
 
 // Server accepts connections and has their requests served.
@@ -54,6 +53,8 @@ type listener struct {
 	config Listener
 	nl     net.Listener
 	gate   gate
+	ctx    context.Context // ends when the listener is to accept no more
+	cancel context.CancelFunc
 }
 
 // New returns a server that listens nowhere yet.
@@ -83,9 +84,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.started = time.Now()
 	for _, config := range s.config.Listeners {
-		if err := s.bindLocked(ctx, config); err != nil {
+		if _, err := s.bindLocked(ctx, config); err != nil {
 			for _, l := range s.listeners {
-				_ = l.nl.Close()
+				l.close()
 			}
 			s.listeners = nil
 			return err
@@ -101,22 +102,67 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) bindLocked(ctx context.Context, config Listener) error {
+func (s *Server) bindLocked(ctx context.Context, config Listener) (*listener, error) {
 	for _, other := range s.listeners {
 		if other.config.Name == config.Name {
-			return fmt.Errorf("listener %s: name used twice", config.Name)
+			return nil, fmt.Errorf("listener %s: name used twice", config.Name)
 		}
 	}
 	nl, err := s.config.Listen(ctx, "tcp", net.JoinHostPort(config.Host, strconv.Itoa(config.Port)))
 	if err != nil {
-		return fmt.Errorf("listener %s: %w", config.Name, err)
+		return nil, fmt.Errorf("listener %s: %w", config.Name, err)
 	}
 	l := &listener{config: config, nl: nl}
+	l.ctx, l.cancel = context.WithCancel(s.ctx)
 	if config.Paused {
 		l.gate.pause()
 	}
 	s.listeners = append(s.listeners, l)
+	return l, nil
+}
+
+// close ends accepting.
+func (l *listener) close() {
+	l.cancel()
+	_ = l.nl.Close()
+}
+
+// AddListener binds a further listener while the server runs (listeners is a dynamic config). ctx bounds the binding only.
+func (s *Server) AddListener(ctx context.Context, config Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != serverRunning {
+		return fmt.Errorf("listener %s: %w", config.Name, ErrClosed)
+	}
+	l, err := s.bindLocked(ctx, config)
+	if err != nil {
+		return err
+	}
+	s.goroutines.Go(func() { s.accept(l) })
 	return nil
+}
+
+// RemoveListener closes a listener at once and its connections in order, as Shutdown does, but does not wait for them. A listener
+// that doesn't exist is no error.
+func (s *Server) RemoveListener(name string) {
+	s.mu.Lock()
+	var conns []*Conn
+	for i, l := range s.listeners {
+		if l.config.Name == name {
+			l.close()
+			s.listeners = append(s.listeners[:i:i], s.listeners[i+1:]...)
+			for c := range s.conns {
+				if c.listener == l {
+					conns = append(conns, c)
+				}
+			}
+			break
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.stop(&closeError{reason: ClosedShutdown})
+	}
 }
 
 func (s *Server) listener(name string) *listener {
@@ -202,7 +248,7 @@ func (s *Server) stopAccepting() []*Conn {
 	defer s.mu.Unlock()
 	s.state = serverStopping
 	for _, l := range s.listeners {
-		_ = l.nl.Close()
+		l.close()
 	}
 	conns := make([]*Conn, 0, len(s.conns))
 	for c := range s.conns {
@@ -215,19 +261,19 @@ func (s *Server) stopAccepting() []*Conn {
 func (s *Server) accept(l *listener) {
 	const maxBackoff = time.Second
 	backoff := 5 * time.Millisecond
-	for s.ctx.Err() == nil {
-		if !l.gate.wait(s.ctx) {
+	for l.ctx.Err() == nil {
+		if !l.gate.wait(l.ctx) {
 			return
 		}
 		nc, err := l.nl.Accept()
 		if err != nil {
-			if s.ctx.Err() != nil {
+			if l.ctx.Err() != nil {
 				return
 			}
 			if hook := s.hooks.AcceptFailed; hook != nil {
 				hook(l.config.Name, err)
 			}
-			if !sleep(s.ctx, backoff) {
+			if !sleep(l.ctx, backoff) {
 				return
 			}
 			backoff = min(2*backoff, maxBackoff)
@@ -235,7 +281,7 @@ func (s *Server) accept(l *listener) {
 		}
 		backoff = 5 * time.Millisecond
 		// It may have been paused while waiting.
-		if !l.gate.wait(s.ctx) || !s.admit(l, nc) {
+		if !l.gate.wait(l.ctx) || !s.admit(l, nc) {
 			_ = nc.Close()
 			continue
 		}
@@ -274,7 +320,7 @@ func (s *Server) admit(l *listener, nc net.Conn) bool {
 				return true
 			}
 			tell(DelayedCreationRate)
-			if sleep(s.ctx, delay) {
+			if sleep(l.ctx, delay) {
 				return true
 			}
 			limiter()
@@ -290,7 +336,7 @@ func (s *Server) admit(l *listener, nc net.Conn) bool {
 		}
 		select {
 		case <-wait:
-		case <-s.ctx.Done():
+		case <-l.ctx.Done():
 			return false
 		}
 	}
@@ -319,7 +365,7 @@ func (s *Server) open(l *listener, nc net.Conn) {
 	}
 	c.touch(time.Now())
 	s.mu.Lock()
-	if s.state != serverRunning {
+	if l.ctx.Err() != nil {
 		s.mu.Unlock()
 		_ = nc.Close()
 		s.quotas.leave(l.config.Name, remoteHost(c.RemoteAddr))

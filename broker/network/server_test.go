@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -146,6 +145,39 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestListenersComeAndGo(t *testing.T) {
+	virtual(t, func(t *testing.T, config *Config, client *DialConfig) {
+		kept := make(chan *Request, 1)
+		s := start(t, *config, HandlerFunc(func(r *Request) { kept <- r }))
+		require.ErrorContains(t, s.AddListener(t.Context(), Listener{Name: "CLIENT"}), "used twice")
+		require.NoError(t, s.AddListener(t.Context(), Listener{Name: "MORE"}))
+		addr := s.Addr("MORE").String()
+		c, err := Dial(t.Context(), *client, addr)
+		require.NoError(t, err)
+		defer c.Close()
+		got := make(chan error, 1)
+		go func() {
+			_, err := c.Do(t.Context(), new(wire.ApiVersionsRequest), 0)
+			got <- err
+		}()
+		r := <-kept
+		stays := dial(t, s, *client)
+		s.RemoveListener("MORE")
+		s.RemoveListener("MORE")
+		require.Nil(t, s.Addr("MORE"))
+		_, err = client.Dial(t.Context(), "tcp", addr)
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		echo(r)
+		require.NoError(t, <-got, "what is pending is answered")
+		<-c.Done()
+		go func() { echo(<-kept) }()
+		_, err = stays.Do(t.Context(), new(wire.ApiVersionsRequest), 0)
+		require.NoError(t, err)
+		s.Close()
+		require.ErrorIs(t, s.AddListener(t.Context(), Listener{Name: "MORE"}), ErrClosed)
+	})
 }
 
 func TestSetupTimeout(t *testing.T) {
@@ -555,53 +587,4 @@ func TestConnectionInformation(t *testing.T) {
 	<-conn.Done()
 	<-c.Done()
 	require.Error(t, c.Err())
-}
-
-// TestIdleConnectionsAreCheap measures what a connection costs the server while nothing happens on it, after it has been used.
-func TestIdleConnectionsAreCheap(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector's memory is not the server's")
-	}
-	const conns = 2500 // two descriptors each
-	perConn := idleCost(t, conns)
-	t.Logf("%d bytes per idle connection", perConn)
-	require.Less(t, perConn, 6<<10)
-}
-
-// idleCost opens connections, has each ask once, and returns the bytes that the server's side of one takes when all are idle.
-func idleCost(t testing.TB, conns int) int {
-	t.Helper()
-	s := start(t, Config{}, HandlerFunc(echo))
-	addr := s.Addr("CLIENT").(*net.TCPAddr)
-	request := apiVersions(t, 1)
-	// Bare descriptors, so that the clients take no memory of this process.
-	fds := make([]int, 0, conns)
-	t.Cleanup(func() {
-		for _, fd := range fds {
-			_ = syscall.Close(fd)
-		}
-	})
-	memory := func() int {
-		runtime.GC()
-		runtime.GC() // stacks shrink and pools empty in turn
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc + m.StackInuse)
-	}
-	before := memory()
-	to := &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte{127, 0, 0, 1}}
-	response := make([]byte, 64)
-	for range conns {
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-		require.NoError(t, err)
-		fds = append(fds, fd)
-		require.NoError(t, syscall.Connect(fd, to))
-		_, err = syscall.Write(fd, request)
-		require.NoError(t, err)
-		_, err = syscall.Read(fd, response)
-		require.NoError(t, err)
-	}
-	require.Equal(t, conns, s.Connections(""))
-	return (memory() - before) / conns
 }
