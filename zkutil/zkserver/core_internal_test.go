@@ -267,8 +267,6 @@ func FuzzFrames(f *testing.F) {
 // A length field that promises much costs nothing until the bytes come.
 func TestFrameBufferGrowsWithWhatComes(t *testing.T) {
 	in := frameReader{r: bytes.NewReader([]byte{0x3f, 0xff, 0xff, 0xff, 1}), max: 1 << 30}
-	allocated := testing.AllocsPerRun(1, func() {})
-	require.Zero(t, allocated)
 	_, err := in.next()
 	require.ErrorIs(t, err, io.EOF)
 	require.LessOrEqual(t, cap(in.bufs[0])+cap(in.bufs[1]), 2*4096)

@@ -40,12 +40,17 @@
 //
 // # Differences from Apache ZooKeeper 3.8
 //
+// The transcripts in testdata/differential, recorded from 3.8.4, say what is the same. What is not, on purpose:
+//
 //   - check outside a multi is answered with UNIMPLEMENTED; the original does not answer at all.
 //   - A resume attempt with a wrong password does not cut the owner's connection.
 //   - auth is answered in order; the original may let it overtake.
-//   - One-shot watches do not turn persistent ones into one-shot ones (ZOOKEEPER-4466, fixed in 3.9).
 //   - Children come in an order shuffled by Options.Seed.
 //   - The epoch of transaction ids comes from the clock, so that a server without its old data is ahead of its old clients.
+//   - createTTL with flags that are not those of a TTL node and a negative TTL is refused. It ends the original's process, for
+//     good: the transaction is in its log.
+//   - One-shot, persistent and recursive watches of a connection on one path stand side by side; in 3.8 the last one
+//     replaces the others (ZOOKEEPER-4466, fixed in 3.9).
 //   - No quotas, reconfig, SASL, throttling of requests.
 //
 // # Time
