@@ -235,12 +235,8 @@ func topicStates(req *wire.UpdateMetadataRequest) []topicState {
 func (c *Cache) mergeLocked(s *topicState) (removed []TopicPartition) {
 	old := c.mu.topics[s.name]
 	next := &Topic{Name: s.name, ID: s.id}
-	var merged map[int32]*Partition
-	switch {
-	case old == nil:
-		merged = make(map[int32]*Partition, len(s.partitions))
-	default:
-		merged = make(map[int32]*Partition, max(len(old.Partitions), len(s.partitions)))
+	merged := make(map[int32]*Partition, len(s.partitions))
+	if old != nil {
 		for _, p := range old.Partitions {
 			merged[p.Index] = p
 		}
