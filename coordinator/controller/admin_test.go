@@ -61,7 +61,7 @@ func TestCreateTopic(t *testing.T) {
 // The answer is lost and the multi sent again: the topic that exists is ours.
 func TestCreateTopicLostAnswer(t *testing.T) {
 	a, _, s := newTestAdmin(t)
-	s.loseAnswers = 1
+	s.loseNext(1)
 	_, err := a.CreateTopic(context.Background(), TopicSpec{Name: "t", Partitions: 1, ReplicationFactor: 1, Brokers: brokersOf(1)})
 	require.NoError(t, err)
 }
@@ -69,10 +69,9 @@ func TestCreateTopicLostAnswer(t *testing.T) {
 // Another controller is elected between reading /controller and writing.
 func TestCreateTopicWhileControllerMoves(t *testing.T) {
 	a, tr, s := newTestAdmin(t)
-	s.beforeWrite = func([]Op) {
-		s.beforeWrite = nil
+	s.onNextWrite(func([]Op) {
 		tr.set(znode.ControllerPath, znode.Controller{BrokerID: 2, KRaftControllerEpoch: -1}.Encode())
-	}
+	})
 	_, err := a.CreateTopic(context.Background(), TopicSpec{Name: "t", Partitions: 1, ReplicationFactor: 1, Brokers: brokersOf(1)})
 	require.NoError(t, err)
 }
@@ -164,15 +163,14 @@ func TestCreatePartitions(t *testing.T) {
 	require.Zero(t, version)
 
 	// Lost answer, and a writer in between: no partition is added twice, none is lost.
-	s.loseAnswers = 1
+	s.loseNext(1)
 	got, err := a.CreatePartitions(ctx, PartitionsSpec{Topic: "t", Count: 4})
 	require.NoError(t, err)
 	require.Equal(t, map[int32][]int32{0: {2, 3}, 1: {3, 1}, 2: {1, 3}, 3: {2, 3}}, got)
-	s.beforeWrite = func([]Op) {
-		s.beforeWrite = nil
+	s.onNextWrite(func([]Op) {
 		_, err := a.CreatePartitions(ctx, PartitionsSpec{Topic: "t", Count: 5, Assignments: [][]int32{{3, 2}}})
 		require.NoError(t, err)
-	}
+	})
 	got, err = a.CreatePartitions(ctx, PartitionsSpec{Topic: "t", Count: 6})
 	require.NoError(t, err)
 	require.Len(t, got, 6)

@@ -267,7 +267,7 @@ type session struct {
 	watches map[watchKey]func()
 	armed   map[watchKey]bool
 
-	// beforeWrite is called before each write, outside the lock, for faults in the middle of an event.
+	// beforeWrite is called before the next write, outside the lock, for faults in the middle of an event.
 	beforeWrite func(ops []Op)
 	// loseAnswers has so many writes applied twice, as after a lost answer.
 	loseAnswers int
@@ -357,10 +357,33 @@ func (s *session) Children(ctx context.Context, p string) ([]string, error) {
 	return out, ctx.Err()
 }
 
-func (s *session) Multi(ctx context.Context, ops ...Op) ([]OpResult, error) {
-	if s.beforeWrite != nil {
-		s.beforeWrite(ops)
+// hook calls beforeWrite, once.
+func (s *session) hook(ops []Op) {
+	s.t.mu.Lock()
+	f := s.beforeWrite
+	s.beforeWrite = nil
+	s.t.mu.Unlock()
+	if f != nil {
+		f(ops)
 	}
+}
+
+// onNextWrite sets what happens just before the next write.
+func (s *session) onNextWrite(f func(ops []Op)) {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.beforeWrite = f
+}
+
+// loseNext has the answers to the next n writes lost.
+func (s *session) loseNext(n int) {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.loseAnswers = n
+}
+
+func (s *session) Multi(ctx context.Context, ops ...Op) ([]OpResult, error) {
+	s.hook(ops)
 	s.t.mu.Lock()
 	if s.expired {
 		s.t.mu.Unlock()
@@ -377,9 +400,7 @@ func (s *session) Multi(ctx context.Context, ops ...Op) ([]OpResult, error) {
 }
 
 func (s *session) Write(ctx context.Context, epochVersion int32, ops []Op) ([]OpResult, error) {
-	if s.beforeWrite != nil {
-		s.beforeWrite(ops)
-	}
+	s.hook(ops)
 	s.t.mu.Lock()
 	if s.expired {
 		s.t.mu.Unlock()

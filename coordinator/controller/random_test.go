@@ -130,18 +130,17 @@ func (h *history) step() {
 			c.RunElections(ElectionType(rapid.IntRange(0, 1).Draw(h.rt, "type")), nil, func([]ElectionResult) {})
 		}
 	case "lose":
-		m.session.loseAnswers = 1
+		m.session.loseNext(1)
 	case "depose":
 		if c := w.anyActive(); c != nil && c.IsActive() {
 			// Its ephemeral goes in the middle of its next write, and another is elected.
 			d := w.member(c.cfg.BrokerID)
-			d.session.beforeWrite = func([]Op) {
-				d.session.beforeWrite = nil
+			d.session.onNextWrite(func([]Op) {
 				data, _, _ := w.tree.get(znode.ControllerEpochPath)
 				epoch, _ := znode.DecodeControllerEpoch([]byte(data))
 				w.tree.set(znode.ControllerEpochPath, znode.EncodeControllerEpoch(epoch+1))
 				w.tree.removeOne(znode.ControllerPath)
-			}
+			})
 		}
 	case "logdir":
 		w.mu.Lock()

@@ -24,6 +24,7 @@ import (
 //	expire 1, renew 1   the session of a controller ends; a new one begins
 //	topic t 1,2 2,1     creates a topic             grow t 1,2         adds partitions
 //	delete t            asks for its deletion       config t k=v       sets its config
+//	topic+delete t 1,2  creates a topic and the request to delete it, which is noticed first
 //	alter B tp isr=1,2 [epoch=] [version=] [recovery=] [brokerepoch=] [name]    AlterPartition from B
 //	shutdown B [epoch]  ControlledShutdown          elect preferred|unclean tp...|all
 //	ids B [epoch]       AllocateProducerIds         fail B API tp CODE   has B answer so
@@ -106,9 +107,11 @@ func (w *world) do(f []string, out *strings.Builder) error {
 	}
 	switch f[0] {
 	case "register":
+		var ms []*member
 		for i := range f[1:] {
-			w.register(w.member(num(i + 1)))
+			ms = append(ms, w.member(num(i+1)))
 		}
+		w.register(ms...)
 	case "start":
 		for i := range f[1:] {
 			w.start(w.member(num(i + 1)))
@@ -140,6 +143,8 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		m.ctl.SessionStarted()
 	case "topic":
 		w.topic(f[1], lists(f[2:])...)
+	case "topic+delete":
+		w.topicAndDeletion(f[1], list(f[2]))
 	case "grow":
 		data, _, _ := w.tree.get(znode.TopicPath(f[1]))
 		topic, err := znode.DecodeTopic([]byte(data))
@@ -210,7 +215,7 @@ func (w *world) do(f []string, out *strings.Builder) error {
 	case "logdir":
 		w.tree.mustCreate(znode.LogDirEventPrefix+"0000000001", znode.EncodeLogDirEvent(m.id), nil)
 	case "lose":
-		m.session.loseAnswers = int(num(2))
+		m.session.loseNext(int(num(2)))
 	case "depose":
 		w.depose(m)
 	case "settle":
@@ -258,8 +263,7 @@ func (w *world) do(f []string, out *strings.Builder) error {
 
 // depose has another controller take over in the middle of an event.
 func (w *world) depose(m *member) {
-	m.session.beforeWrite = func([]Op) {
-		m.session.beforeWrite = nil
+	m.session.onNextWrite(func([]Op) {
 		data, _, _ := w.tree.get(znode.ControllerEpochPath)
 		epoch, err := znode.DecodeControllerEpoch([]byte(data))
 		if err != nil {
@@ -267,7 +271,7 @@ func (w *world) depose(m *member) {
 		}
 		w.tree.set(znode.ControllerEpochPath, znode.EncodeControllerEpoch(epoch+1))
 		w.tree.set(znode.ControllerPath, znode.Controller{BrokerID: 99, KRaftControllerEpoch: -1}.Encode())
-	}
+	})
 }
 
 // anyActive returns the controller that is active, else any.

@@ -59,6 +59,8 @@ func newWorld(t testing.TB) *world {
 }
 
 func (w *world) member(id int32) *member {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	m := w.members[id]
 	if m == nil {
 		m = &member{id: id, listener: "PLAINTEXT", session: w.tree.connect(), errors: map[string]wire.Error{}}
@@ -67,18 +69,27 @@ func (w *world) member(id int32) *member {
 	return m
 }
 
-// register creates a broker's registration.
-func (w *world) register(m *member) {
-	b := znode.Broker{Version: 5, JMXPort: -1, Rack: m.rack, Endpoints: []znode.Endpoint{
-		{Listener: m.listener, Host: fmt.Sprintf("host%d", m.id), Port: 9092, Protocol: "PLAINTEXT"},
-	}}
-	w.mu.Lock()
-	m.down, m.refuse, m.hang = false, false, false
-	w.mu.Unlock()
-	epoch := w.tree.mustCreate(znode.BrokerPath(m.id), b.Encode(), m.session)
-	w.mu.Lock()
-	m.epoch = epoch
-	w.mu.Unlock()
+// register creates brokers' registrations, all at once.
+func (w *world) register(ms ...*member) {
+	t := w.tree
+	t.mu.Lock()
+	var fired []func()
+	for _, m := range ms {
+		path := znode.BrokerPath(m.id)
+		b := znode.Broker{Version: 5, JMXPort: -1, Rack: m.rack, Endpoints: []znode.Endpoint{
+			{Listener: m.listener, Host: fmt.Sprintf("host%d", m.id), Port: 9092, Protocol: "PLAINTEXT"},
+		}}
+		if t.nodes[path] == nil {
+			t.zxid++
+			fired = append(fired, t.createLocked(path, b.Encode(), m.session)...)
+		}
+		w.mu.Lock()
+		m.down, m.refuse, m.hang = false, false, false
+		m.epoch = t.nodes[path].stat.Czxid
+		w.mu.Unlock()
+	}
+	t.mu.Unlock()
+	run(fired)
 }
 
 // bounce replaces a broker's registration in one step, so that watchers see one change.
@@ -91,17 +102,18 @@ func (w *world) bounce(m *member) {
 	fired := t.deleteLocked(path)
 	t.zxid++
 	fired = append(fired, t.createLocked(path, data, m.session)...)
-	epoch := t.zxid
-	t.mu.Unlock()
 	w.mu.Lock()
-	m.epoch, m.down, m.refuse, m.hang = epoch, false, false, false
+	m.epoch, m.down, m.refuse, m.hang = t.zxid, false, false, false
 	w.mu.Unlock()
+	t.mu.Unlock()
 	run(fired)
 }
 
 // start gives a broker a controller and starts it.
 func (w *world) start(m *member) *Controller {
+	w.mu.Lock()
 	w.traces[m.id] = &trace{sent: map[int32][]string{}}
+	w.mu.Unlock()
 	cfg := Config{
 		BrokerID: m.id, Listener: "PLAINTEXT", IBP: w.ibp, Store: m.session, Transport: &memTransport{w, m.id},
 		KeepDeadBrokers: w.keep, DeleteTopicDisabled: w.noDel, UncleanLeaderElection: func() bool { return w.unclean },
@@ -157,6 +169,19 @@ func (w *world) topic(name string, assignments ...[]int32) {
 		t.Partitions[int32(i)] = znode.Assignment{Replicas: a}
 	}
 	w.tree.mustCreate(znode.TopicPath(name), t.Encode(), nil)
+}
+
+// topicAndDeletion creates a topic and the request to delete it at once; the request is noticed first.
+func (w *world) topicAndDeletion(name string, replicas []int32) {
+	t := w.tree
+	t.mu.Lock()
+	topic := znode.Topic{ID: topicID(name), Partitions: map[int32]znode.Assignment{0: {Replicas: replicas}}}
+	t.zxid++
+	later := t.createLocked(znode.TopicPath(name), topic.Encode(), nil)
+	t.zxid++
+	first := t.createLocked(znode.DeleteTopicPath(name), nil, nil)
+	t.mu.Unlock()
+	run(append(first, later...))
 }
 
 // topicID makes an id from a name, so that traces are the same every time.
