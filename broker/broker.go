@@ -120,6 +120,7 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"identity", b.settleIdentity},
 		{"configs", b.loadConfigs},
 		{"logs", b.loadLogs},
+		{"features", b.watchFeatures},
 		{"network", b.startNetwork},
 		{"registration", b.register},
 		{"controller", b.startController},

@@ -223,7 +223,7 @@ func (c controllerEvents) Emit(ev controller.Event) {
 	}
 }
 
-// finalizedFeaturesEpoch is the version of /feature as last read by the controller of this broker; -1 when it isn't known.
+// finalizedFeaturesEpoch is the version of /feature as last read, -1 without features.
 func (b *Broker) finalizedFeaturesEpoch() int64 { return b.featuresEpoch.Load() }
 
 // ordinaryClose tells whether a connection's end needs no line in the log.
