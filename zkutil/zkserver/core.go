@@ -112,18 +112,19 @@ func zxidFromClock(now time.Time) int64 {
 
 // run is the core's goroutine.
 func (k *core) run() {
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		events, tick := k.s.events, timer.C
-		if k.paused {
+		switch {
+		case k.paused:
 			events, tick = nil, nil
-		} else {
-			wait := time.Hour
-			if len(k.timers) > 0 {
-				wait = max(time.Until(k.timers[0].at), 0)
-			}
-			timer.Reset(wait)
+		case len(k.timers) == 0:
+			// No timer at all: an idle server in a bubble must not keep virtual time running when everybody else is stuck.
+			timer.Stop()
+			tick = nil
+		default:
+			timer.Reset(max(time.Until(k.timers[0].at), 0))
 		}
 		select {
 		case <-k.s.quit:
