@@ -115,8 +115,9 @@ type Listener struct {
 	Authenticator Authenticator
 	// Paused binds the port but accepts nobody until [Server.Resume]: clients wait in the backlog.
 	Paused bool
-	// Protected listeners (Kafka: the inter-broker listener, when it isn't the only one) are exempt from the
-	// broker-wide connection limits; when those are full, the least recently used connection of another listener makes way.
+	// Protected listeners (Kafka: the inter-broker listener) are exempt from the broker-wide connection limits; when
+	// those are full, the least recently used connection of another listener makes way. Without another listener it means
+	// nothing.
 	Protected bool
 }
 

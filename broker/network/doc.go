@@ -46,5 +46,5 @@
 // handler must finish every request exactly once, also after Shutdown: it is told nothing, its late replies are dropped and
 // their spans released.
 //
-// Client is the other direction: a broker's own connections to other brokers.
+// [Client] is the other direction: a broker's own connections to other brokers.
 package network

@@ -314,3 +314,18 @@ func TestHooksCountBytes(t *testing.T) {
 		})
 	}
 }
+
+// TestReasonsHaveNames: they are metric labels.
+func TestReasonsHaveNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for reason := ClosedByPeer; reason <= ClosedByServer; reason++ {
+		require.NotContains(t, reason.String(), "reason ")
+		require.False(t, seen[reason.String()], "%v", reason)
+		seen[reason.String()] = true
+	}
+	for reason := RejectedPerIP; reason <= DelayedCreationRate; reason++ {
+		require.NotContains(t, reason.String(), "reason ")
+	}
+	require.Equal(t, "reason 99", CloseReason(99).String())
+	require.Equal(t, "reason 99", RejectReason(99).String())
+}

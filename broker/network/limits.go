@@ -61,7 +61,7 @@ func adjust(l *rate.Limiter, perSecond float64) *rate.Limiter {
 }
 
 // enter counts a connection in, if it may come in.
-func (q *quotas) enter(l *listener, ip string) (verdict, <-chan struct{}) {
+func (q *quotas) enter(l *listener, ip string, protected bool) (verdict, <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	perIP, ok := q.limits.PerIP[ip]
@@ -73,7 +73,7 @@ func (q *quotas) enter(l *listener, ip string) (verdict, <-chan struct{}) {
 	}
 	name := l.config.Name
 	own, limited := q.limits.Listeners[name]
-	if limited && q.byListener[name] >= own.MaxConnections || !l.config.Protected && q.total >= q.limits.MaxConnections {
+	if limited && q.byListener[name] >= own.MaxConnections || !protected && q.total >= q.limits.MaxConnections {
 		if q.changed == nil {
 			q.changed = make(chan struct{})
 		}
@@ -93,7 +93,7 @@ func (q *quotas) full() bool {
 }
 
 // rate takes a connection's share of the creation rates and returns how long to wait for it, and what undoes that.
-func (q *quotas) rate(l *listener) (time.Duration, func()) {
+func (q *quotas) rate(l *listener, protected bool) (time.Duration, func()) {
 	q.mu.Lock()
 	broker, own := q.broker, q.listeners[l.config.Name]
 	q.mu.Unlock()
@@ -101,7 +101,7 @@ func (q *quotas) rate(l *listener) (time.Duration, func()) {
 	var delay time.Duration
 	var taken []*rate.Reservation
 	for _, limiter := range []*rate.Limiter{broker, own} {
-		if limiter == nil || limiter.Limit() == rate.Inf || limiter == broker && l.config.Protected {
+		if limiter == nil || limiter.Limit() == rate.Inf || limiter == broker && protected {
 			continue
 		}
 		r := limiter.ReserveN(now, 1)

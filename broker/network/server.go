@@ -309,13 +309,14 @@ func (s *Server) admit(l *listener, nc net.Conn) bool {
 	}
 	told := false
 	for {
-		verdict, wait := s.quotas.enter(l, remoteHost(nc.RemoteAddr()))
+		protected := s.protects(l)
+		verdict, wait := s.quotas.enter(l, remoteHost(nc.RemoteAddr()), protected)
 		switch verdict {
 		case admitted:
 			if s.quotas.full() {
 				s.evict()
 			}
-			delay, limiter := s.quotas.rate(l)
+			delay, limiter := s.quotas.rate(l, protected)
 			if delay <= 0 {
 				return true
 			}
@@ -340,6 +341,14 @@ func (s *Server) admit(l *listener, nc net.Conn) bool {
 			return false
 		}
 	}
+}
+
+// protects tells whether l is exempt from the broker-wide limits. The only listener never is: nobody could make way for
+// it.
+func (s *Server) protects(l *listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.config.Protected && len(s.listeners) > 1
 }
 
 // open starts a connection that was let in.

@@ -264,6 +264,26 @@ func TestConnectionLimits(t *testing.T) {
 	})
 }
 
+// TestTheOnlyListenerIsNotExempt: brokers with one listener for everyone still bound their connections.
+func TestTheOnlyListenerIsNotExempt(t *testing.T) {
+	virtual(t, func(t *testing.T, config *Config, client *DialConfig) {
+		config.Listeners[0].Protected = true
+		limits := NoLimits()
+		limits.MaxConnections = 1
+		config.Limits = &limits
+		s := start(t, *config, HandlerFunc(echo))
+		first, second := dial(t, s, *client), dial(t, s, *client)
+		_, err := first.Do(t.Context(), new(wire.ApiVersionsRequest), 0)
+		require.NoError(t, err)
+		begin := time.Now()
+		time.AfterFunc(5*time.Second, func() { _ = first.Close() })
+		_, err = second.Do(t.Context(), new(wire.ApiVersionsRequest), 0)
+		require.NoError(t, err)
+		require.Equal(t, 5*time.Second, time.Since(begin))
+		s.Close()
+	})
+}
+
 func TestCreationRate(t *testing.T) {
 	virtual(t, func(t *testing.T, config *Config, client *DialConfig) {
 		limits := NoLimits()
