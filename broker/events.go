@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -215,6 +216,9 @@ func (c controllerEvents) Emit(ev controller.Event) {
 	case controller.TopicDeleted:
 		c.t.emit(telemetry.TopicDeleted{Cause: by, Topic: e.Topic})
 	case controller.TransitionRefused:
+		if errors.Is(e.Err, controller.ErrNoEligibleLeader) {
+			return // ordinary while replicas are down: LeadershipChanged says that there is no leader
+		}
 		c.t.problem(fmt.Sprintf("%s-%d to %s", e.Topic, e.Partition, e.To), e.Err)
 	case controller.Ended:
 		if e.Err != nil {
