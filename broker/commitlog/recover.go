@@ -73,9 +73,7 @@ func (l *Log) recover(recoveryPoint int64, files *replicaFiles) error {
 	end := l.logEnd.Load()
 	l.producers.setEnd(end)
 	l.epochs.truncateFromEnd(end)
-	if err := l.writeSnapshotLocked(end); err != nil {
-		return err
-	}
+	// Other than Kafka, no snapshot is written here: it would cost each log a file at each start, and a crash before the next one only means replaying a little more.
 	result.Duration = l.host.now().Sub(started)
 	if f := l.host.hooks().Recovered; f != nil {
 		f(l.tp, result)
@@ -126,8 +124,10 @@ func (l *Log) recoverSegment(s *segment, later []*segment, result *Recovery) (*C
 	}
 	valid := sc.pos
 	s.index.Lock()
-	if err = s.noteMaxTimestampLocked(); err == nil {
-		err = s.writeIndexLocked(true)
+	if len(later) > 0 { // the active segment's goes on growing, and is written when it's closed
+		if err = s.noteMaxTimestampLocked(); err == nil {
+			err = s.writeIndexLocked(true)
+		}
 	}
 	s.index.Unlock()
 	if err != nil {
@@ -137,8 +137,10 @@ func (l *Log) recoverSegment(s *segment, later []*segment, result *Recovery) (*C
 	result.Bytes += valid
 	s.size.Store(valid)
 	// Also when nothing is cut off: that gives back space which was reserved behind the end.
-	if err := h.f.Truncate(valid); err != nil {
-		return nil, err
+	if valid < size || size >= reserveFrom {
+		if err := h.f.Truncate(valid); err != nil {
+			return nil, err
+		}
 	}
 	if bad == nil {
 		return nil, nil

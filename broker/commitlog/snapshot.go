@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
-	"math"
-	"os"
 	"slices"
 )
 
@@ -22,7 +20,6 @@ const (
 	snapshotVersion    = 1
 	snapshotHeaderSize = 10
 	snapshotEntrySize  = 46
-	maxSnapshotFile    = 1 << 30
 )
 
 // errBadSnapshot is returned for a snapshot that can't be used; an older one and the log take its place.
@@ -106,14 +103,10 @@ func (s *producerState) decodeSnapshot(b []byte, offset, nowMs, expirationMs int
 
 // readSnapshot reads a snapshot file into the state.
 func (s *producerState) readSnapshot(path string, offset, nowMs, expirationMs int64) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
+	b, err := readSmallFile(path)
+	if errors.Is(err, errMalformed) {
+		err = fmt.Errorf("%w: %w", err, errBadSnapshot)
 	}
-	if st.Size() > min(maxSnapshotFile, math.MaxInt32) {
-		return fmt.Errorf("%d bytes: %w", st.Size(), errBadSnapshot)
-	}
-	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
