@@ -79,14 +79,14 @@ func (c *Controller) haltDeletion(t *topic, reason string) {
 
 // resumeDeletionOf lets topics try again after what held them up may have gone.
 func (c *Controller) resumeDeletionOf(ctx context.Context, topics map[*topic]bool) error {
-	any := false
+	resume := false
 	for t := range topics {
 		if t.deleting && !slices.ContainsFunc(t.partitions, (*partition).reassigning) {
 			t.ineligible, t.halted = false, ""
-			any = true
+			resume = true
 		}
 	}
-	if !any {
+	if !resume {
 		return nil
 	}
 	return c.resumeDeletions(ctx)

@@ -11,8 +11,8 @@ import (
 
 // The partition state machine: initial states, elections.
 
-// errNoCandidate is the result of an election without a candidate.
-var errNoCandidate = errors.New("no eligible leader")
+// ErrNoEligibleLeader is the result of an election without a candidate: no live replica may lead the partition.
+var ErrNoEligibleLeader = errors.New("no eligible leader")
 
 // startPartitions gives every partition its first state at failover and elects leaders for those without a live one.
 func (c *Controller) startPartitions(ctx context.Context) error {
@@ -109,7 +109,7 @@ func (c *Controller) initialise(ctx context.Context, b *batch, ps []*partition, 
 		p := ps[i]
 		live := filter(p.replicas, func(id int32) bool { return c.cluster.online(p, id) })
 		if len(live) == 0 {
-			out[i] = fmt.Errorf("no replica is online: %w", errNoCandidate)
+			out[i] = fmt.Errorf("no replica is online: %w", ErrNoEligibleLeader)
 			continue
 		}
 		creating = append(creating, p)
@@ -266,7 +266,7 @@ func (c *Controller) electLeaders(ctx context.Context, b *batch, ps []*partition
 		}
 		o, ok := Elect(s, c.cluster.candidates(p, unclean || allowed[p.topic]))
 		if !ok {
-			return Leadership{}, errNoCandidate
+			return Leadership{}, ErrNoEligibleLeader
 		}
 		outcomes[p] = o
 		l := p.lead.next(o.Leader, o.ISR, c.cluster.epoch)

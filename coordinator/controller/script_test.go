@@ -277,16 +277,16 @@ func (w *world) depose(m *member) {
 // anyActive returns the controller that is active, else any.
 func (w *world) anyActive() *Controller {
 	synctest.Wait()
-	var any *Controller
+	var c *Controller
 	for id := int32(0); id < 100; id++ {
 		if m := w.members[id]; m != nil && m.ctl != nil {
-			any = m.ctl
-			if any.IsActive() {
+			c = m.ctl
+			if c.IsActive() {
 				break
 			}
 		}
 	}
-	return any
+	return c
 }
 
 func (w *world) alter(m *member, f []string, opts map[string]string, out *strings.Builder) {
