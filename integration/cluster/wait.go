@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prekraft/prekraft/broker"
+	"github.com/prekraft/prekraft/broker/metadata"
+	"github.com/prekraft/prekraft/broker/telemetry"
+)
+
+// pollInterval is how often Wait looks.
+const pollInterval = 2 * time.Millisecond
+
+// Wait returns when cond returns nil, and fails the test with cond's last error after the cluster's patience. It looks every two milliseconds: where something tells
+// of the change (metadata, events), wait for that.
+func (c *Cluster) Wait(what string, cond func() error) {
+	c.t.Helper()
+	err := cond()
+	if err == nil {
+		return
+	}
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(c.options.patience); time.Now().Before(deadline); {
+		<-ticker.C
+		if err = cond(); err == nil {
+			return
+		}
+	}
+	c.t.Fatalf("waited %v for %s: %v", c.options.patience, what, err)
+}
+
+// WaitMetadata returns when cond is nil of every running broker's view of the cluster at some time, one after the other, and fails the test with cond's last error
+// otherwise. cond may be called from several goroutines and must not block.
+func (c *Cluster) WaitMetadata(what string, cond func(*metadata.Cache) error) {
+	c.t.Helper()
+	for _, id := range c.IDs() {
+		b := c.Broker(id)
+		if b == nil {
+			continue
+		}
+		if err := c.waitCache(b, cond); err != nil {
+			c.t.Fatalf("waited %v for %s: broker %d: %v", c.options.patience, what, id, err)
+		}
+	}
+}
+
+// waitCache waits for one broker's metadata without looking again and again.
+func (c *Cluster) waitCache(b *broker.Broker, cond func(*metadata.Cache) error) error {
+	held := make(chan bool, 1)
+	b.Metadata().Wait(c.options.patience, func(cache *metadata.Cache) bool { return cond(cache) == nil }, func(holds bool) { held <- holds })
+	if <-held {
+		return nil
+	}
+	return cond(b.Metadata())
+}
+
+// WaitReady returns when the running brokers agree: ZooKeeper names a controller that is one of them, and each knows it, exactly the running brokers, and all topics of its
+// metadata; and each serves clients.
+func (c *Cluster) WaitReady() {
+	c.t.Helper()
+	c.WaitController()
+	ids := c.IDs()
+	c.WaitMetadata("all brokers to know each other", func(cache *metadata.Cache) error {
+		var known []int32
+		for _, b := range cache.Brokers() {
+			known = append(known, b.ID)
+		}
+		if !slices.Equal(known, ids) {
+			return fmt.Errorf("it knows the brokers %v of %v", known, ids)
+		}
+		return nil
+	})
+	timeout := time.NewTimer(c.options.patience)
+	defer timeout.Stop()
+	for _, id := range ids {
+		b := c.Broker(id)
+		ready := make(chan error, 1)
+		go func() { ready <- b.Ready(c.t.Context()) }()
+		select {
+		case err := <-ready:
+			if err != nil {
+				c.t.Fatal(err)
+			}
+		case <-timeout.C:
+			c.t.Fatalf("broker %d doesn't serve clients after %v: %s", id, c.options.patience, unready(b))
+		}
+	}
+}
+
+// unready says what a broker waits for.
+func unready(b *broker.Broker) string {
+	var reasons []string
+	for _, condition := range b.Readiness().Conditions() {
+		if !condition.OK {
+			reasons = append(reasons, condition.Name+": "+condition.Reason)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// Controller returns who ZooKeeper says the controller is, and the controller epoch; -1 and the last epoch while there is none.
+func (c *Cluster) Controller() (id, epoch int32) {
+	c.t.Helper()
+	id, epoch, err := c.controller()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return id, epoch
+}
+
+// WaitController returns when there is a controller that is none of the given brokers, is active, and is known to every running broker.
+func (c *Cluster) WaitController(not ...int32) (id, epoch int32) {
+	c.t.Helper()
+	c.Wait("a controller", func() error {
+		var err error
+		id, epoch, err = c.controller()
+		switch {
+		case err != nil:
+			return err
+		case id < 0:
+			return errors.New("there is none")
+		case slices.Contains(not, id):
+			return fmt.Errorf("broker %d is controller still", id)
+		}
+		b := c.Broker(id)
+		if b == nil {
+			return fmt.Errorf("broker %d, the controller, doesn't run", id)
+		}
+		if !b.Controller().IsActive() || b.Controller().Epoch() != epoch {
+			return fmt.Errorf("broker %d isn't active in epoch %d", id, epoch)
+		}
+		for _, other := range c.IDs() {
+			if b := c.Broker(other); b != nil && b.Metadata().Controller() != id {
+				return fmt.Errorf("broker %d takes %d for the controller, not %d", other, b.Metadata().Controller(), id)
+			}
+		}
+		return nil
+	})
+	return id, epoch
+}
+
+// WaitTopic returns when every running broker knows a topic with that many partitions, each with a leader that lives.
+func (c *Cluster) WaitTopic(topic string, partitions int) {
+	c.t.Helper()
+	c.WaitMetadata("leaders of "+topic, func(cache *metadata.Cache) error {
+		t := cache.Topic(topic)
+		if t == nil {
+			return fmt.Errorf("it doesn't know topic %s", topic)
+		}
+		if len(t.Partitions) != partitions {
+			return fmt.Errorf("it knows %d partitions of %d", len(t.Partitions), partitions)
+		}
+		for _, p := range t.Partitions {
+			if p.Leader < 0 {
+				return fmt.Errorf("%s-%d has no leader", topic, p.Index)
+			}
+		}
+		return nil
+	})
+}
+
+// WaitEvent returns the first record of a broker's events after the given number (0: from the first that is kept) for which match is true.
+func (c *Cluster) WaitEvent(id int32, after uint64, what string, match func(telemetry.Record) bool) telemetry.Record {
+	c.t.Helper()
+	backlog, events := c.Events(id).Subscribe(after, 1024)
+	defer events.Close()
+	for _, r := range backlog {
+		if match(r) {
+			return r
+		}
+	}
+	timeout := time.NewTimer(c.options.patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case r, ok := <-events.Records():
+			if !ok {
+				c.t.Fatalf("broker %d ended without %s", id, what)
+			}
+			if match(r) {
+				return r
+			}
+		case <-timeout.C:
+			c.t.Fatalf("waited %v for %s of broker %d", c.options.patience, what, id)
+		}
+	}
+}
