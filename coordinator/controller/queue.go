@@ -13,10 +13,8 @@ type Kind string
 const (
 	KindStartup                Kind = "Startup"
 	KindControllerChange       Kind = "ControllerChange"
-	KindReelect                Kind = "Reelect"
 	KindRegisterBrokerReelect  Kind = "RegisterBrokerAndReelect"
 	KindExpire                 Kind = "Expire"
-	KindShutdown               Kind = "ShutdownEventThread"
 	KindBrokerChange           Kind = "BrokerChange"
 	KindBrokerModifications    Kind = "BrokerModifications"
 	KindBrokerUnreachable      Kind = "BrokerUnreachable"
@@ -29,7 +27,6 @@ const (
 	KindAlterPartition         Kind = "AlterPartitionReceived"
 	KindLogDirEvent            Kind = "LogDirEventNotification"
 	KindLeaderAndIsrAnswer     Kind = "LeaderAndIsrResponseReceived"
-	KindUpdateMetadataAnswer   Kind = "UpdateMetadataResponseReceived"
 	KindControlledShutdown     Kind = "ControlledShutdown"
 	KindReplicaLeaderElection  Kind = "ReplicaLeaderElection"
 	KindUncleanElectionEnable  Kind = "UncleanLeaderElectionEnable"
@@ -43,7 +40,7 @@ const (
 // State returns the value of Kafka's ControllerState gauge while an event of this kind is processed.
 func (k Kind) State() int {
 	switch k {
-	case KindStartup, KindControllerChange, KindReelect, KindRegisterBrokerReelect, KindExpire, KindElectionRetry:
+	case KindStartup, KindControllerChange, KindRegisterBrokerReelect, KindExpire, KindElectionRetry:
 		return 1
 	case KindBrokerChange, KindBrokerModifications, KindBrokerUnreachable, KindChannelReset:
 		return 2
@@ -61,14 +58,10 @@ func (k Kind) State() int {
 		return 10
 	case KindLogDirEvent:
 		return 11
-	case KindShutdown:
-		return 12
 	case KindUncleanElectionEnable:
 		return 13
 	case KindTopicUncleanElection:
 		return 14
-	case KindUpdateMetadataAnswer:
-		return 16
 	case KindUpdateFeatures:
 		return 17
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// TestScripts runs testdata/*.txt. A script is a story about one cluster, told in "do" steps: the lines of a step are
-// carried out at once, then everything settles, and what the controllers did is the output. Lines:
+// TestScripts runs testdata/scripts. A script is a story about one cluster, told in "do" steps: the lines of a step are
+// carried out one after the other, each when everything has settled; what the controllers did is the output. Lines:
 //
 //	register 1 2        registers brokers           start 1            gives a broker a controller
 //	kill 1              process and session end     crash 1            the process ends, its session lives on
@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 						if err := w.do(strings.Fields(line), &out); err != nil {
 							d.Fatalf(t, "%s: %v", line, err)
 						}
+						synctest.Wait() // Each line meets a quiet cluster, so that the output is always the same.
 					}
 					if s := w.settle(); s != "nothing\n" || out.Len() == 0 {
 						out.WriteString(s)

@@ -93,11 +93,18 @@ func (c *Controller) growTopics(ctx context.Context, names []string) error {
 		return err
 	}
 	var added []*partition
+	again := false
 	for _, name := range names {
 		content, ok := read[name]
 		t := c.cluster.topics[name]
-		if !ok || replaced(t, content) {
-			continue // Deleted, or deleted and created again: TopicChange is on its way.
+		if !ok {
+			continue // Deleted: TopicChange is on its way.
+		}
+		if replaced(t, content) {
+			// Deleted and created again, by somebody else than this controller: the old one is forgotten, the new one new.
+			c.cluster.removeTopic(t)
+			again = true
+			continue
 		}
 		var fresh []int32
 		for _, id := range content.PartitionIDs() {
@@ -118,7 +125,13 @@ func (c *Controller) growTopics(ctx context.Context, names []string) error {
 			added = append(added, c.cluster.addPartition(t, id, content.Partitions[id]))
 		}
 	}
-	return c.createPartitions(ctx, added)
+	if err := c.createPartitions(ctx, added); err != nil || !again {
+		return err
+	}
+	if err := c.topicChange(ctx); err != nil {
+		return err
+	}
+	return c.topicDeletion(ctx)
 }
 
 // replaced says whether the znode belongs to another topic of the same name.

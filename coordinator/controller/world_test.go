@@ -133,11 +133,11 @@ func (w *world) start(m *member) *Controller {
 
 // kill ends a broker's process and, as after its session timeout, its session.
 func (w *world) kill(m *member) {
-	w.crash(m)
 	if m.ctl != nil {
 		m.ctl.Close()
 		m.ctl = nil
 	}
+	w.crash(m)
 	m.session.expire()
 	m.session = w.tree.connect()
 }
