@@ -302,7 +302,7 @@ func TestConcurrentAppends(t *testing.T) {
 	for _, p := range all {
 		batch, rest, err := record.ReadBatch(b)
 		require.NoError(t, err)
-		require.Equal(t, p, place{batch.BaseOffset(), batch.ProducerID(), batch.BaseSequence()})
+		require.Equal(t, place{batch.BaseOffset(), batch.ProducerID(), batch.BaseSequence()}, p)
 		b = rest
 	}
 	require.Empty(t, b)

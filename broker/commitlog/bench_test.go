@@ -26,7 +26,9 @@ func benchBatch(b *testing.B, size int) record.Batch {
 
 func benchLog(b *testing.B) *Log {
 	b.Helper()
-	_, l := newTestLog(b, func(c *Config) { c.SegmentBytes, c.MaxMessageBytes, c.RetentionBytes, c.FileDeleteDelayMs = 256<<20, 2<<20, 256<<20, 0 })
+	_, l := newTestLog(b, func(c *Config) {
+		c.SegmentBytes, c.MaxMessageBytes, c.RetentionBytes, c.FileDeleteDelayMs = 256<<20, 2<<20, 256<<20, 0
+	})
 	return l
 }
 

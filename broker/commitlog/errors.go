@@ -58,7 +58,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Is matches errors of the same kind.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // errors.Is does the unwrapping, target itself is compared
+	t, ok := target.(*Error)
 	return ok && t.Kind == e.Kind && t.Detail == "" && t.Err == nil
 }
 

@@ -29,13 +29,14 @@ func diskSpace(dir string) (total, usable int64, err error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, 0, err
 	}
-	size := uint64(st.Bsize) //nolint:unconvert // the field's type differs between systems
-	return clampToInt64(uint64(st.Blocks), size), clampToInt64(uint64(st.Bavail), size), nil
+	return clampToInt64(st.Blocks, st.Bsize), clampToInt64(st.Bavail, st.Bsize), nil
 }
 
-func clampToInt64(blocks, size uint64) int64 {
-	if size != 0 && blocks > math.MaxInt64/size {
+// clampToInt64 multiplies; the types of the fields differ between systems.
+func clampToInt64[B, S int32 | int64 | uint32 | uint64](blocks B, size S) int64 {
+	n, each := uint64(blocks), uint64(size)
+	if each != 0 && n > math.MaxInt64/each {
 		return math.MaxInt64
 	}
-	return int64(blocks * size)
+	return int64(n * each)
 }

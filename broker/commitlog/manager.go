@@ -196,15 +196,14 @@ type loading struct {
 
 // listDir reads a directory's checkpoints and finds its logs. The clean shutdown marker goes first: from here on a crash is one.
 func (m *Manager) listDir(d *logDir) ([]*loading, error) {
-	marker := filepath.Join(d.path, cleanShutdownFile)
-	_, err := os.Stat(marker)
-	clean := err == nil
-	if clean {
-		if err := errors.Join(os.Remove(marker), syncDir(d.path)); err != nil {
-			_ = d.fail(err)
-			return nil, nil
-		}
+	clean := true
+	err := os.Remove(filepath.Join(d.path, cleanShutdownFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		clean, err = false, nil
+	} else if err == nil {
+		err = syncDir(d.path)
 	}
+	_ = d.fail(err)
 	read := func(name string) map[TopicPartition]int64 {
 		offsets, err := readOffsets(filepath.Join(d.path, name))
 		if err == nil {
@@ -222,7 +221,7 @@ func (m *Manager) listDir(d *logDir) ([]*loading, error) {
 	if err != nil {
 		_ = d.fail(err)
 	}
-	if d.offline() != nil {
+	if d.failed.Load() != nil {
 		return nil, nil
 	}
 	var todo []*loading

@@ -215,7 +215,9 @@ func TestHighWatermarkCheckpoint(t *testing.T) {
 		}
 		require.Equal(t, int64(i), l.SetHighWatermark(int64(i)))
 		require.Equal(t, int64(i), l.SetHighWatermark(0), "it doesn't fall")
-		require.Equal(t, int64(5), l.SetHighWatermark(77)-l.SetHighWatermark(77)+5)
+		if i == 2 {
+			require.Equal(t, int64(5), l.SetHighWatermark(77), "nor does it pass the end")
+		}
 	}
 	require.NoError(t, m.ReplaceHighWatermarks(map[TopicPartition]int64{{"t", 0}: 2, {"t", 1}: 3, {"u", 0}: 9}))
 	got, err := m.ReadHighWatermarks()

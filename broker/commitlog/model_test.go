@@ -1,7 +1,6 @@
 package commitlog
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,16 +41,13 @@ func (m *model) producers() []ActiveProducer {
 // Any sequence of operations, with clean and unclean restarts between them, leaves the log as the model says.
 func TestRandomOperations(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp("", "commitlog")
-		require.NoError(rt, err)
-		defer os.RemoveAll(dir)
 		c := testConfig()
 		c.OpenFiles = rapid.IntRange(1, 4).Draw(rt, "open files")
 		c.Defaults.SegmentBytes = rapid.IntRange(400, 3000).Draw(rt, "segment.bytes")
 		c.Defaults.IndexIntervalBytes = rapid.IntRange(0, 500).Draw(rt, "index.interval.bytes")
 		c.Defaults.RetentionBytes, c.Defaults.RetentionMs = 3000, -1
 		c.Defaults.FileDeleteDelayMs = 0
-		c.Dirs = []string{dir}
+		c.Dirs = []string{t.TempDir()}
 		manager, err := OpenManager(c)
 		require.NoError(rt, err)
 		defer func() { manager.Abort() }()
@@ -181,7 +177,8 @@ func (m *model) check(rt *rapid.T, l *Log) {
 	offset := m.start
 	upTo := rapid.SampledFrom([]int64{m.end, m.hw}).Draw(rt, "up to")
 	for offset < upTo {
-		f, err := l.Read(offset, ReadOptions{MaxBytes: rapid.IntRange(0, 2000).Draw(rt, "max bytes"), UpTo: upTo, MinOneMessage: true})
+		most := rapid.IntRange(0, 2000).Draw(rt, "max bytes")
+		f, err := l.Read(offset, ReadOptions{MaxBytes: most, UpTo: upTo, MinOneMessage: true})
 		require.NoError(rt, err)
 		b, err := f.Span.AppendTo(nil)
 		f.Span.Release()
@@ -189,6 +186,8 @@ func (m *model) check(rt *rapid.T, l *Log) {
 		if len(b) == 0 {
 			break
 		}
+		require.NotEmpty(rt, left)
+		require.LessOrEqual(rt, len(b), max(most, len(left[0])))
 		for n := 0; len(b) > 0; n++ {
 			batch, rest, err := record.ReadBatch(b)
 			if err != nil {

@@ -203,7 +203,7 @@ func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanne
 			err = ahead.next()
 		}
 		if err != nil || ahead.header.Magic != h.Magic {
-			return nil //nolint:nilerr // the last one, or followed by rubbish: nothing speaks against it
+			return nil // the last one, or followed by rubbish: nothing speaks against it
 		}
 		a := ahead.header
 		fell := a.PartitionLeaderEpoch < h.PartitionLeaderEpoch && a.PartitionLeaderEpoch >= epoch

@@ -148,3 +148,74 @@ func TestFlippedAtEveryByte(t *testing.T) {
 	}
 	require.Equal(t, len(batches), index)
 }
+
+// Gaps, as compaction leaves them on a follower, survive a crash: inside segments, between them, and before an empty last one.
+func TestRecoveryKeepsGaps(t *testing.T) {
+	dir := t.TempDir()
+	m := openManager(t, testConfig(), dir)
+	l, err := m.GetOrCreate(testPartition, TopicID{}, true)
+	require.NoError(t, err)
+	var want []record.Batch
+	for i, base := range []int64{0, 5, 100, 101, 5_000_000_000} {
+		b := produced(t, 1, nil)
+		b.SetBaseOffset(base)
+		b.SetPartitionLeaderEpoch(0)
+		_, err := l.AppendAsFollower(b)
+		require.NoError(t, err)
+		want = append(want, b)
+		if i == 1 {
+			require.NoError(t, l.Roll())
+		}
+	}
+	require.Equal(t, []int64{0, 6, 5_000_000_000}, l.SegmentBases(), "offsets of a segment have 31 bits")
+	_, err = l.TruncateTo(5_000_000_000)
+	require.NoError(t, err)
+	want = want[:4]
+	m.Abort()
+	m = openManager(t, testConfig(), dir)
+	l, _ = m.Log(testPartition)
+	require.Equal(t, int64(5_000_000_000), l.LogEndOffset())
+	require.Zero(t, l.RecoveryPoint())
+	var got []byte
+	for _, offset := range []int64{0, 6} {
+		f, err := l.Read(offset, ReadOptions{MaxBytes: 1 << 20, UpTo: l.LogEndOffset()})
+		require.NoError(t, err)
+		got, err = f.Span.AppendTo(got)
+		f.Span.Release()
+		require.NoError(t, err)
+	}
+	require.Equal(t, concat(want), got)
+	f, err := l.Read(102, ReadOptions{MaxBytes: 1 << 20, UpTo: l.LogEndOffset()})
+	require.NoError(t, err)
+	require.Zero(t, f.Span.Length)
+}
+
+// An append that fills the disk, or is cut short otherwise, takes the directory offline; what was written before stays, what wasn't doesn't appear.
+func TestFullDisk(t *testing.T) {
+	dir := smallFileSystem(t, 64<<10)
+	m := openManager(t, testConfig(), dir)
+	l, err := m.GetOrCreate(testPartition, TopicID{}, true)
+	require.NoError(t, err)
+	var kept []record.Batch
+	for {
+		b := produced(t, 50, nil)
+		_, err := l.AppendAsLeader(b, AppendOptions{Now: testTime})
+		if err != nil {
+			require.ErrorIs(t, err, ErrStorage)
+			break
+		}
+		kept = append(kept, b)
+	}
+	require.NotEmpty(t, kept)
+	require.Equal(t, int64(50*len(kept)), l.LogEndOffset())
+	require.Equal(t, []string{dir}, m.OfflineDirs())
+	_, err = l.AppendAsLeader(produced(t, 1, nil), AppendOptions{Now: testTime})
+	require.ErrorIs(t, err, ErrStorage)
+	m.Abort()
+
+	copied := t.TempDir()
+	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+	m = openManager(t, testConfig(), copied)
+	l, _ = m.Log(testPartition)
+	require.Equal(t, concat(kept), readAll(t, l, 0))
+}

@@ -32,10 +32,9 @@ func (l *Log) prepareLeader(r *appendRequest, records []byte, c *Config) error {
 		if _, more, err := record.ReadEntry(rest); err == nil || len(more) == 0 {
 			return errorf(KindInvalidRecord, "compressed outer or magic 2 record batch has more than one batch")
 		}
-		rest = nil
 	}
 	r.maxTime = record.NoTimestamp
-	if len(rest) == 0 {
+	if len(rest) == 0 || r.origin == OriginClient { // an incomplete batch behind the first is left out
 		r.single = true
 		r.data, err = l.prepareBatch(r, one, c)
 		return err
@@ -185,7 +184,6 @@ func (l *Log) convert(r *appendRequest, records []byte, c *Config) error {
 	for rest := records; len(rest) > 0; entries++ {
 		entry, more, err := record.ReadLegacy(rest)
 		if errors.Is(err, record.ErrIncomplete) {
-			rest = nil
 			break
 		}
 		if err != nil {
