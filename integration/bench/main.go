@@ -1,0 +1,82 @@
+//go:build linux
+
+// Command bench measures a broker against a floor: a server that only reads frames, writes them to a file and answers, and the reverse. Both are processes of their own; what
+// counts is their CPU time per gigabyte, taken from /proc, in pairs of runs (A B B A ...), as medians of ratios: these machines are noisy.
+//
+//	bench [-broker bin/prekraft] [-only produce,consume,...] [-pairs 5] [-gb 1]
+//
+// It needs Linux.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// suite is one group of figures.
+type suite struct {
+	name string
+	what string
+	run  func(*bench) error
+}
+
+func suites() []suite {
+	return []suite{
+		{"produce", "broker CPU per GB over the floor's, 1 KiB records, 1 MB and 16 KiB batches", (*bench).produce},
+		{"consume", "the same for warm consume", (*bench).consume},
+		{"latency", "p50 and p99 of acks=1 at 1,000 records/s of 1 KiB", (*bench).latency},
+		{"memory", "resident memory idle, after load, per idle connection, with 5,000 partitions; idle CPU", (*bench).memory},
+		{"start", "exec to first acked produce, clean and after kill -9", (*bench).start},
+		{"partitions", "making 1,000 and 5,000 partitions until every leader is in Metadata, with a real ZooKeeper", (*bench).partitions},
+	}
+}
+
+// bench is one run of the program.
+type bench struct {
+	broker string
+	pairs  int
+	gb     float64
+	self   string
+
+	figures []figure
+}
+
+func main() {
+	if len(os.Args) > 2 && os.Args[1] == "floor" {
+		if err := runFloor(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	b := &bench{}
+	only := flag.String("only", "", "comma separated: produce,consume,latency,memory,start,partitions (default: all)")
+	flag.StringVar(&b.broker, "broker", "bin/prekraft", "the binary under test")
+	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs")
+	flag.Float64Var(&b.gb, "gb", 1, "gigabytes per run")
+	flag.Parse()
+	var err error
+	if b.self, err = os.Executable(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	failed := false
+	for _, s := range suites() {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), s.name) {
+			continue
+		}
+		fmt.Printf("## %s: %s\n", s.name, s.what)
+		if err := s.run(b); err != nil {
+			fmt.Printf("not measured: %v\n", err)
+			failed = true
+		}
+		fmt.Println()
+	}
+	b.table()
+	if failed {
+		os.Exit(1)
+	}
+}
