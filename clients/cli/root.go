@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/prekraft/prekraft/clients/kafka"
 )
 
 // Defaults that reach the cluster `prekraft dev` starts.
@@ -33,9 +36,11 @@ var errUsage = errors.New("usage")
 
 // Main runs the command with the given arguments and returns its exit status. SIGINT and SIGTERM cancel it; a second one ends it at once.
 func Main(version string, args []string) int {
+	kafka.Silence()
 	a := &app{version: version, in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // from here on the signals have their ordinary effect
 	return a.run(ctx, args)
 }
 
@@ -45,12 +50,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(a.err, "prekraft: %v\n", err)
+		fmt.Fprintf(a.err, "prekraft: %s\nRun `%s --help` for its usage.\n", strings.TrimPrefix(err.Error(), errUsage.Error()+": "), cmd.CommandPath())
 		return 2
 	default:
 		fmt.Fprintf(a.err, "prekraft: %v\n", err)
@@ -58,10 +63,27 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 }
 
+// Groups of commands, in the order of the help text.
+const (
+	groupRun  = "run"
+	groupUse  = "use"
+	groupLook = "look"
+)
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "prekraft",
-		Short:         "A Kafka cluster of the ZooKeeper era in one binary",
+		Use:   "prekraft",
+		Short: "A Kafka cluster of the ZooKeeper era in one binary",
+		Long: `Prekraft is a Kafka cluster of the ZooKeeper era in one binary: it speaks the wire protocol, keeps the znodes and writes the log files of
+Apache Kafka 3.9 in ZooKeeper mode.
+
+Start with "prekraft dev", which runs a whole cluster on this machine and says what to try. All other commands find that cluster by
+themselves; --bootstrap and --zookeeper lead them to another one.`,
+		Example: `  prekraft dev
+  prekraft topics create orders --partitions 12
+  echo hello | prekraft produce orders
+  prekraft consume orders --from-beginning --max-messages 1
+  prekraft zk tree`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       a.version,
@@ -77,8 +99,55 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(a.devCommand(), a.brokerCommand(), a.zookeeperCommand(), a.topicsCommand(), a.produceCommand(), a.consumeCommand(), a.configsCommand(), a.versionCommand())
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run a cluster:"},
+		&cobra.Group{ID: groupUse, Title: "Use it:"},
+		&cobra.Group{ID: groupLook, Title: "Look inside:"},
+	)
+	addTo(root, groupRun, a.devCommand(), a.brokerCommand(), a.zookeeperCommand())
+	addTo(root, groupUse, a.topicsCommand(), a.produceCommand(), a.consumeCommand(), a.configsCommand())
+	addTo(root, groupLook, a.zkCommand(), a.eventsCommand(), a.logCommand())
+	root.AddCommand(a.versionCommand())
+	finish(root)
 	return root
+}
+
+func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, cmd := range commands {
+		cmd.GroupID = group
+		root.AddCommand(cmd)
+	}
+}
+
+// finish makes every error of the command line an errUsage: wrong numbers of arguments, and words behind a command that only has subcommands,
+// for which cobra prints the help and reports success.
+func finish(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = unknownCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	} else if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it only sets for the root
+	if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
+		hint = "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return fmt.Errorf("%w: %s has no command %q%s", errUsage, cmd.CommandPath(), args[0], hint)
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -42,7 +42,7 @@ func (a *app) unreachable(err error) error {
 
 func (a *app) topicsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "topics", Short: "Make, show, change and delete topics"}
-	cmd.AddCommand(a.topicsCreate(), a.topicsList(), a.topicsDescribe(), a.topicsAlter(), a.topicsDelete())
+	cmd.AddCommand(a.topicsCreate(), a.topicsList(), a.topicsDescribe(), a.topicsAlter(), a.topicsDelete(), a.topicsOffsets(), a.topicsDeleteRecords())
 	return cmd
 }
 
