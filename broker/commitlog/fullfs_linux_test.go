@@ -21,3 +21,19 @@ func smallFileSystem(t *testing.T, bytes int) string {
 	})
 	return dir
 }
+
+// remountReadOnly makes such a file system read-only. The manager's lock file is open for writing, which Linux would refuse, so it is closed first.
+func remountReadOnly(t *testing.T, dir string, m *Manager) {
+	t.Helper()
+	for _, d := range m.dirs {
+		if d.path == dir {
+			if err := d.lock.Close(); err != nil {
+				t.Fatal(err)
+			}
+			d.lock = nil
+		}
+	}
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Skipf("remount: %v", err)
+	}
+}

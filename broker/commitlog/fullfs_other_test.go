@@ -9,3 +9,5 @@ func smallFileSystem(t *testing.T, _ int) string {
 	t.Skip("no small file system here")
 	return ""
 }
+
+func remountReadOnly(*testing.T, string, *Manager) {}

@@ -99,6 +99,7 @@ func (l *Log) load(o loadOptions) error {
 		l.recoveryPoint.Store(min(max(o.recoveryPoint, 0), end))
 	} else {
 		l.recoveryPoint.Store(end)
+		l.sealedPoint.Store(active.base)
 	}
 	if err := l.firstTimestampOf(active); err != nil {
 		return err
@@ -151,6 +152,7 @@ func (l *Log) startEmpty(at int64, now time.Time) error {
 	l.logEnd.Store(at)
 	l.highWatermark.Store(at)
 	l.recoveryPoint.Store(at)
+	l.sealedPoint.Store(at)
 	l.tail.reset(s, at)
 	l.lastFlushMs.Store(now.UnixMilli())
 	return nil

@@ -47,6 +47,8 @@ type Log struct {
 
 	flushMu     sync.Mutex
 	lastFlushMs atomic.Int64
+	// sealedPoint is the base of the oldest segment whose indexes may not be on disk: the active one, or one that was rolled a moment ago. It changes under flushMu.
+	sealedPoint atomic.Int64
 
 	tail  tail
 	queue appendQueue
@@ -150,6 +152,15 @@ func (l *Log) HighWatermark() int64 { return l.highWatermark.Load() }
 
 // RecoveryPoint is the offset below which records are on disk for certain.
 func (l *Log) RecoveryPoint() int64 { return l.recoveryPoint.Load() }
+
+// safeRecoveryPoint is what may be written into the checkpoint: the recovery point, but not beyond a closed segment whose indexes aren't synced.
+func (l *Log) safeRecoveryPoint() int64 {
+	point := l.recoveryPoint.Load()
+	if sealed := l.sealedPoint.Load(); sealed < l.active().base {
+		return min(point, sealed)
+	}
+	return point
+}
 
 // LastStableOffset is the offset below which all transactions are decided and replicated; at most the high watermark.
 func (l *Log) LastStableOffset() int64 {

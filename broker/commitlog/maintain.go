@@ -26,13 +26,15 @@ func (l *Log) flushTo(target int64) error {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	point := l.recoveryPoint.Load()
-	if target <= point {
+	// Truncation takes flushMu too, so the segments stay but for those that retention removes.
+	segments := l.list()
+	last := segments[len(segments)-1]
+	if target <= point && l.sealedPoint.Load() >= last.base {
 		return nil
 	}
-	// Truncation takes flushMu after mu, so the segments stay as they are.
-	segments := l.list()
 	crossed := false
-	for i := max(floorSegment(segments, point), 0); i < len(segments) && segments[i].base < target; i++ {
+	first := floorSegment(segments, min(point, l.sealedPoint.Load()))
+	for i := max(first, 0); i < len(segments) && segments[i].base < target; i++ {
 		active := i == len(segments)-1
 		crossed = crossed || segments[i].base >= point || !active
 		if err := segments[i].sync(active); err != nil {
@@ -54,7 +56,10 @@ func (l *Log) flushTo(target int64) error {
 			return l.dir.fail(err)
 		}
 	}
-	l.recoveryPoint.Store(target)
+	if target >= last.base {
+		l.sealedPoint.Store(last.base)
+	}
+	l.recoveryPoint.Store(max(target, point))
 	l.lastFlushMs.Store(l.host.now().UnixMilli())
 	return nil
 }
@@ -119,6 +124,7 @@ func (l *Log) truncateLocked(offset int64) error {
 	l.logEnd.Store(offset)
 	l.logStart.Store(min(l.logStart.Load(), offset))
 	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
+	l.sealedPoint.Store(min(l.sealedPoint.Load(), active.base))
 	l.clampHighWatermark()
 	l.tail.reset(active, offset)
 	l.epochs.truncateFromEnd(offset)
@@ -523,7 +529,8 @@ func (l *Log) syncAll() error {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	segments := l.list()
-	for i := max(floorSegment(segments, l.recoveryPoint.Load()), 0); i < len(segments); i++ {
+	first := floorSegment(segments, min(l.recoveryPoint.Load(), l.sealedPoint.Load()))
+	for i := max(first, 0); i < len(segments); i++ {
 		if err := segments[i].sync(false); err != nil {
 			return l.dir.fail(err)
 		}
@@ -533,6 +540,7 @@ func (l *Log) syncAll() error {
 		return l.dir.fail(err)
 	}
 	l.recoveryPoint.Store(l.logEnd.Load())
+	l.sealedPoint.Store(l.active().base)
 	return nil
 }
 

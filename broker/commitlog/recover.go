@@ -38,6 +38,7 @@ func (l *Log) recover(recoveryPoint int64, files *replicaFiles) error {
 	if err != nil {
 		return err
 	}
+	l.sealedPoint.Store(segments[first].base) // their indexes are made anew
 	var result Recovery
 	for i := first; i < len(segments); i++ {
 		s := segments[i]

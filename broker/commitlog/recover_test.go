@@ -219,3 +219,62 @@ func TestFullDisk(t *testing.T) {
 	l, _ = m.Log(testPartition)
 	require.Equal(t, concat(kept), readAll(t, l, 0))
 }
+
+// A recovery point never lies beyond a segment whose indexes aren't on disk, so that a power failure can't leave a segment that is trusted with indexes that are not.
+func TestRecoveryPointWaitsForIndexes(t *testing.T) {
+	dir := t.TempDir()
+	m := openManager(t, testConfig(), dir)
+	l, err := m.GetOrCreate(testPartition, TopicID{}, true)
+	require.NoError(t, err)
+	checkpointed := func() int64 {
+		require.NoError(t, m.CheckpointRecoveryPoints())
+		points, err := readOffsets(filepath.Join(dir, recoveryPointFile))
+		require.NoError(t, err)
+		return points[testPartition]
+	}
+	mustAppend(t, l, produced(t, 4, nil))
+	require.Zero(t, checkpointed())
+	require.NoError(t, l.Flush())
+	require.Equal(t, int64(4), l.RecoveryPoint())
+	require.Equal(t, int64(4), checkpointed())
+	require.NoError(t, l.Roll())
+	require.Zero(t, checkpointed(), "the indexes of segment 0 were completed just now")
+	m.FlushRolled()
+	require.Equal(t, int64(4), checkpointed())
+	mustAppend(t, l, produced(t, 4, nil))
+	require.NoError(t, l.Roll())
+	mustAppend(t, l, produced(t, 4, nil))
+	require.Equal(t, int64(4), checkpointed())
+	require.NoError(t, l.Flush())
+	require.Equal(t, int64(12), checkpointed())
+	_, err = l.TruncateTo(6)
+	require.NoError(t, err)
+	require.Equal(t, int64(6), checkpointed())
+}
+
+// A file system that turned read-only, as Linux does after errors, takes the directory offline at the next write; at the start it is offline at once.
+func TestReadOnlyFileSystem(t *testing.T) {
+	dir := smallFileSystem(t, 1<<20)
+	other := t.TempDir()
+	m := openManager(t, testConfig(), dir, other)
+	one, err := m.GetOrCreate(TopicPartition{"t", 0}, TopicID{}, true)
+	require.NoError(t, err)
+	two, err := m.GetOrCreate(TopicPartition{"t", 1}, TopicID{}, true)
+	require.NoError(t, err)
+	if one.Dir() != dir {
+		one, two = two, one
+	}
+	mustAppend(t, one, produced(t, 1, nil))
+	m.shared.files.sweep()
+	m.shared.files.sweep() // Linux doesn't remount while a file is open for writing
+	remountReadOnly(t, dir, m)
+	_, err = one.AppendAsLeader(produced(t, 1, nil), AppendOptions{Now: testTime})
+	require.ErrorIs(t, err, ErrStorage)
+	mustAppend(t, two, produced(t, 1, nil))
+	require.Equal(t, []string{dir}, m.OfflineDirs())
+	m.Abort()
+	m = openManager(t, testConfig(), dir, other)
+	require.Equal(t, []string{dir}, m.OfflineDirs())
+	_, ok := m.Log(two.TopicPartition())
+	require.True(t, ok)
+}

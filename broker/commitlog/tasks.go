@@ -50,7 +50,7 @@ func (m *Manager) checkpointRecoveryPoints(d *logDir) error {
 		points = map[*Log]int64{}
 		offsets := map[TopicPartition]int64{}
 		for _, l := range m.each(d) {
-			points[l] = l.recoveryPoint.Load()
+			points[l] = l.safeRecoveryPoint()
 			offsets[l.tp] = points[l]
 		}
 		return formatOffsets(offsets)
@@ -360,6 +360,7 @@ func (m *Manager) syncLogs(d *logDir, logs []*Log) error {
 		if done {
 			for _, l := range dirty {
 				l.recoveryPoint.Store(l.logEnd.Load())
+				l.sealedPoint.Store(l.active().base)
 			}
 			return nil
 		}
