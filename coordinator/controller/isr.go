@@ -304,11 +304,15 @@ func (c *Controller) leaderAndIsrAnswered(ctx context.Context, ch *channel, resp
 	}
 	offline := c.cluster.offlineDirs[ch.id]
 	var failed []replica
+	back := map[*topic]bool{}
 	learn := func(p *partition, code wire.Error) {
 		switch {
 		case p == nil:
 		case code == wire.None:
-			delete(offline, p)
+			if offline[p] {
+				delete(offline, p)
+				back[p.topic] = true
+			}
 		case code == wire.KafkaStorageError && !offline[p]:
 			if offline == nil {
 				offline = map[*partition]bool{}
@@ -328,8 +332,12 @@ func (c *Controller) leaderAndIsrAnswered(ctx context.Context, ch *channel, resp
 			}
 		}
 	}
-	if len(failed) == 0 {
-		return nil
+	if len(failed) > 0 {
+		return c.replicasOffline(ctx, failed)
 	}
-	return c.replicasOffline(ctx, failed)
+	if len(back) > 0 {
+		// Kafka leaves a partition that waited for such a replica without leader until something else happens.
+		return c.triggerOnlineFor(ctx, func(t *topic) bool { return back[t] })
+	}
+	return nil
 }

@@ -143,8 +143,9 @@ func (h *history) step() {
 			})
 		}
 	case "logdir":
+		code := rapid.SampledFrom([]wire.Error{wire.None, wire.KafkaStorageError}).Draw(h.rt, "code")
 		w.mu.Lock()
-		m.errors["LeaderAndIsr t0-0"] = []wire.Error{wire.None, wire.KafkaStorageError}[rapid.IntRange(0, 1).Draw(h.rt, "code")]
+		m.errors["LeaderAndIsr t0-0"] = code
 		w.mu.Unlock()
 		w.tree.mustCreate(znode.LogDirEventPrefix+fmt.Sprintf("%010d", len(h.log)), znode.EncodeLogDirEvent(m.id), nil)
 	}

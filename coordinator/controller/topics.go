@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -116,7 +115,7 @@ func (c *Controller) growTopics(ctx context.Context, names []string) error {
 			continue
 		}
 		if t.deleting {
-			if err := c.restoreAssignment(ctx, name, content); err != nil {
+			if err := c.restoreAssignment(ctx, t, content); err != nil {
 				return err
 			}
 			continue
@@ -139,18 +138,15 @@ func replaced(t *topic, content znode.Topic) bool {
 	return !content.ID.IsZero() && !t.id.IsZero() && wire.UUID(content.ID) != t.id
 }
 
-// restoreAssignment takes back partitions that were added to a topic while it waits to be deleted.
-func (c *Controller) restoreAssignment(ctx context.Context, name string, content znode.Topic) error {
-	existing, err := c.cfg.Store.Children(ctx, znode.PartitionsPath(name))
-	if err != nil {
-		return err
-	}
+// restoreAssignment takes back partitions that were added to a topic while it waits to be deleted. Kafka keeps those that
+// have a znode, which loses a partition that is still waiting for its first replica; here those known before are kept.
+func (c *Controller) restoreAssignment(ctx context.Context, t *topic, content znode.Topic) error {
 	for id := range content.Partitions {
-		if !slices.Contains(existing, strconv.Itoa(int(id))) {
+		if t.index[id] == nil {
 			delete(content.Partitions, id)
 		}
 	}
-	return c.writeAll(ctx, []Op{Set(znode.TopicPath(name), content.Encode(), AnyVersion)}, ErrNoNode)
+	return c.writeAll(ctx, []Op{Set(znode.TopicPath(t.name), content.Encode(), AnyVersion)}, ErrNoNode)
 }
 
 // deleteTopicZnodes removes what is left of a topic in ZooKeeper, children first; the request to delete it goes last, so
