@@ -24,7 +24,8 @@ func (a *app) brokerCommand() *cobra.Command {
 		Short: "Run one broker",
 		Long: `Run one broker with Apache Kafka's server.properties, taken as it is. Environment variables as container images use them (KAFKA_LOG_DIRS,
 KAFKA_CFG_LOG_DIRS) win over files, --set wins over both. SIGTERM stops it cleanly.`,
-		Args: cobra.NoArgs,
+		Example: "  prekraft broker --config server.properties --set broker.id=1 --set log.dirs=/var/lib/kafka",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := a.logger(logLevel)
 			if err != nil {

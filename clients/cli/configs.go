@@ -66,6 +66,7 @@ func (a *app) configsDescribe() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "describe", Short: "Show configs with the place each value comes from", Args: cobra.NoArgs,
+		Example: "  prekraft configs describe --topic orders\n  prekraft configs describe --broker 1 --all",
 		RunE: func(*cobra.Command, []string) error {
 			resource, name, err := target.resource()
 			if err != nil {
@@ -80,7 +81,7 @@ func (a *app) configsDescribe() *cobra.Command {
 			if resource.Type == sarama.TopicResource {
 				// sarama asks any broker; a topic that doesn't exist is an error of the answer.
 				if _, err := client.Partitions(resource.Name); err != nil {
-					return fmt.Errorf("topic %s: %w", resource.Name, err)
+					return topicError(resource.Name, err)
 				}
 			}
 			if entries, err = admin.DescribeConfig(resource); err != nil {
@@ -155,6 +156,7 @@ func (a *app) configsAlter() *cobra.Command {
 	var set, remove []string
 	cmd := &cobra.Command{
 		Use: "alter", Short: "Set and remove configs", Args: cobra.NoArgs,
+		Example: "  prekraft configs alter --topic orders --set retention.ms=3600000\n  prekraft configs alter --broker-defaults --delete log.retention.ms",
 		RunE: func(*cobra.Command, []string) error {
 			resource, name, err := target.resource()
 			if err != nil {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
@@ -32,6 +34,9 @@ func (a *app) consumeCommand() *cobra.Command {
 	o := consumeOptions{}
 	cmd := &cobra.Command{
 		Use: "consume TOPIC", Short: "Print records, without a group", Args: cobra.ExactArgs(1),
+		Long: `Print the records of a topic, without a group and without committing anything, until Ctrl-C or a limit. A broker that dies is waited for.`,
+		Example: "  prekraft consume orders --from-beginning\n  prekraft consume orders --partition 3 --offset 1000 --max-messages 10 --show timestamp,offset,key,value\n" +
+			"  prekraft consume orders --from-beginning --to-end -o json",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.consume(cmd.Context(), args[0], o) },
 	}
 	flags := cmd.Flags()
@@ -47,45 +52,60 @@ func (a *app) consumeCommand() *cobra.Command {
 	return cmd
 }
 
-// recordRow is a record's JSON form.
+// recordRow is a record's JSON form. Keys and values that aren't UTF-8 are in the fields with base64.
 type recordRow struct {
-	Topic     string            `json:"topic"`
-	Partition int32             `json:"partition"`
-	Offset    int64             `json:"offset"`
-	Timestamp int64             `json:"timestamp"` // milliseconds
-	Key       *string           `json:"key"`
-	Value     *string           `json:"value"`
-	Headers   map[string]string `json:"headers,omitempty"`
+	Topic       string      `json:"topic"`
+	Partition   int32       `json:"partition"`
+	Offset      int64       `json:"offset"`
+	Timestamp   int64       `json:"timestamp"` // milliseconds
+	Key         *string     `json:"key"`
+	KeyBase64   []byte      `json:"keyBase64,omitempty"`
+	Value       *string     `json:"value"`
+	ValueBase64 []byte      `json:"valueBase64,omitempty"`
+	Headers     []headerRow `json:"headers,omitempty"`
+}
+
+type headerRow struct {
+	Key         string  `json:"key"`
+	Value       *string `json:"value"`
+	ValueBase64 []byte  `json:"valueBase64,omitempty"`
+}
+
+// textOrBytes returns b as text, or as it is when it isn't UTF-8.
+func textOrBytes(b []byte) (*string, []byte) {
+	switch {
+	case b == nil:
+		return nil, nil
+	case utf8.Valid(b):
+		return new(string(b)), nil
+	}
+	return nil, b
 }
 
 func (a *app) consume(ctx context.Context, topic string, o consumeOptions) error {
+	start, err := o.start()
+	if err != nil {
+		return err
+	}
 	config := kafka.NewConfig("prekraft-consume")
 	config.Metadata.Retry.Max = 10
+	config.Metadata.AllowAutoTopicCreation = false
+	config.Consumer.Retry.Backoff = 200 * time.Millisecond
 	if o.isolation == "read_committed" {
 		config.Consumer.IsolationLevel = sarama.ReadCommitted
-	}
-	start := sarama.OffsetNewest
-	switch {
-	case o.fromBeginning || o.offset == "earliest":
-		start = sarama.OffsetOldest
-	case o.offset != "latest":
-		n, err := strconv.ParseInt(o.offset, 10, 64)
-		if err != nil || n < 0 {
-			return fmt.Errorf("%w: --offset is a number, earliest or latest, not %q", errUsage, o.offset)
-		}
-		start = n
 	}
 	client, err := sarama.NewClient(kafka.Bootstrap(a.bootstrap), config)
 	if err != nil {
 		return a.unreachable(err)
 	}
 	defer client.Close()
-	partitions, err := client.Partitions(topic)
-	if err != nil {
-		return fmt.Errorf("topic %s: %w", topic, err)
-	}
+	var wanted []int32
 	if o.partition >= 0 {
-		partitions = []int32{o.partition}
+		wanted = []int32{o.partition}
+	}
+	partitions, err := partitionsOf(client, topic, wanted)
+	if err != nil {
+		return err
 	}
 	messages, stop, err := a.openPartitions(ctx, client, topic, partitions, start, o.toEnd)
 	if err != nil {
@@ -99,6 +119,45 @@ func (a *app) consume(ctx context.Context, topic string, o consumeOptions) error
 		fmt.Fprintf(a.err, "Processed a total of %d messages\n", count)
 	}
 	return err
+}
+
+// columns are what --show can name.
+var columns = [...]string{"timestamp", "partition", "offset", "headers", "key", "value"}
+
+// start checks the options and returns the offset to start from, as sarama numbers it.
+func (o consumeOptions) start() (int64, error) {
+	for _, column := range o.show {
+		if !slices.Contains(columns[:], column) {
+			return 0, fmt.Errorf("%w: --show knows %s, not %q", errUsage, strings.Join(columns[:], ", "), column)
+		}
+	}
+	if o.isolation != "read_committed" && o.isolation != "read_uncommitted" {
+		return 0, fmt.Errorf("%w: --isolation is read_uncommitted or read_committed, not %q", errUsage, o.isolation)
+	}
+	switch {
+	case o.fromBeginning || o.offset == "earliest":
+		return sarama.OffsetOldest, nil
+	case o.offset == "latest":
+		return sarama.OffsetNewest, nil
+	}
+	n, err := strconv.ParseInt(o.offset, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: --offset is a number, earliest or latest, not %q", errUsage, o.offset)
+	}
+	return n, nil
+}
+
+// rangeError says which offsets there are.
+func rangeError(client sarama.Client, topic string, partition int32, start int64, err error) error {
+	if !errors.Is(err, sarama.ErrOffsetOutOfRange) {
+		return fmt.Errorf("%s-%d: %w", topic, partition, err)
+	}
+	oldest, oldestErr := client.GetOffset(topic, partition, sarama.OffsetOldest)
+	newest, newestErr := client.GetOffset(topic, partition, sarama.OffsetNewest)
+	if oldestErr != nil || newestErr != nil {
+		return fmt.Errorf("%s-%d has no offset %d: %w", topic, partition, start, err)
+	}
+	return fmt.Errorf("%s-%d has no offset %d: its offsets go from %d to %d, where the next record will be", topic, partition, start, oldest, newest)
 }
 
 // openPartitions merges the partitions into one channel, which is closed when all have ended (toEnd) or the stop function was called.
@@ -130,9 +189,15 @@ func (a *app) openPartitions(ctx context.Context, client sarama.Client, topic st
 		if err != nil {
 			cancel()
 			_ = group.Wait()
-			return nil, nil, fmt.Errorf("%s-%d: %w", topic, partition, err)
+			return nil, nil, rangeError(client, topic, partition, start, err)
 		}
-		group.Go(func() error { return follow(ctx, pc, end, messages) })
+		group.Go(func() error {
+			err := follow(ctx, pc, end, messages)
+			if errors.Is(err, sarama.ErrOffsetOutOfRange) {
+				return rangeError(client, topic, partition, start, err)
+			}
+			return err
+		})
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -153,13 +218,25 @@ func (a *app) openPartitions(ctx context.Context, client sarama.Client, topic st
 	}, nil
 }
 
+// quietEnd is how long a partition that must hold more offsets may give no record before they are taken for what isn't delivered: transaction markers,
+// aborted records, gaps that compaction left. sarama doesn't tell how far it has read. It is several times the wait of an empty fetch.
+const quietEnd = 2 * time.Second
+
 // follow passes one partition's messages on until ctx ends or end (exclusive, -1: never) is reached.
 func follow(ctx context.Context, pc sarama.PartitionConsumer, end int64, into chan<- *sarama.ConsumerMessage) error {
 	defer pc.AsyncClose()
+	var quiet <-chan time.Time
 	for {
+		if end >= 0 {
+			quiet = time.After(quietEnd)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-quiet:
+			if pc.HighWaterMarkOffset() >= end {
+				return nil // else no broker has answered yet
+			}
 		case err := <-pc.Errors():
 			if err != nil && errors.Is(err.Err, sarama.ErrOffsetOutOfRange) {
 				return err
@@ -168,12 +245,15 @@ func follow(ctx context.Context, pc sarama.PartitionConsumer, end int64, into ch
 			if !ok {
 				return nil
 			}
+			if end >= 0 && m.Offset >= end {
+				return nil
+			}
 			select {
 			case into <- m:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if end >= 0 && m.Offset >= end-1 {
+			if end >= 0 && m.Offset == end-1 {
 				return nil
 			}
 		}
@@ -218,17 +298,12 @@ func (a *app) printMessages(ctx context.Context, messages <-chan *sarama.Consume
 func (a *app) printMessage(m *sarama.ConsumerMessage, o consumeOptions) error {
 	if a.output == "json" {
 		row := recordRow{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Timestamp.UnixMilli()}
-		if m.Key != nil {
-			row.Key = new(string(m.Key))
-		}
-		if m.Value != nil {
-			row.Value = new(string(m.Value))
-		}
+		row.Key, row.KeyBase64 = textOrBytes(m.Key)
+		row.Value, row.ValueBase64 = textOrBytes(m.Value)
 		for _, h := range m.Headers {
-			if row.Headers == nil {
-				row.Headers = map[string]string{}
-			}
-			row.Headers[string(h.Key)] = string(h.Value)
+			header := headerRow{Key: string(h.Key)}
+			header.Value, header.ValueBase64 = textOrBytes(h.Value)
+			row.Headers = append(row.Headers, header)
 		}
 		return a.jsonLine(row)
 	}
@@ -247,8 +322,6 @@ func (a *app) printMessage(m *sarama.ConsumerMessage, o consumeOptions) error {
 			columns = append(columns, textOrNull(m.Key))
 		case "value":
 			columns = append(columns, textOrNull(m.Value))
-		default:
-			return fmt.Errorf("%w: --show knows timestamp, partition, offset, headers, key and value, not %q", errUsage, column)
 		}
 	}
 	_, err := fmt.Fprintln(a.out, strings.Join(columns, o.separator))

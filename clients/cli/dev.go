@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -31,8 +32,12 @@ func (a *app) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Start a cluster on this machine: an embedded ZooKeeper and three brokers, each its own process",
 		Long: `Start a cluster on this machine: one embedded ZooKeeper and three brokers, each its own process, so that kill -9, SIGSTOP and restarts are the
-real thing. Ctrl-C stops all of it. A broker that dies is reported, not restarted: "prekraft dev restart ID" brings it back.`,
-		Args: cobra.NoArgs,
+real thing. Ctrl-C stops all of it. A broker that dies is reported, not restarted: "prekraft dev restart ID" brings it back.
+
+A cluster that is started again on the same --data-dir has the same data and, where they are still free, the same ports. Several clusters
+run side by side.`,
+		Example: "  prekraft dev\n  prekraft dev --brokers 5 --data-dir cluster --set num.partitions=12\n  prekraft dev --zookeeper 127.0.0.1:2181/kafka",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("zookeeper") {
 				o.zookeeper = a.zookeeper
@@ -65,9 +70,95 @@ type devState struct {
 	DataDir string `json:"data_dir"`
 }
 
-// devStatePath is where the newest supervisor of this user is noted.
-func devStatePath() string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("prekraft-dev-%d.json", os.Getuid()))
+// devStateName is the name of the state's file in a data directory.
+const devStateName = "dev.json"
+
+// devStateDir is where every running supervisor of this user leaves its state, in a file named for its pid. Nobody else can write there.
+func devStateDir() (string, error) {
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("prekraft-dev-%d.d", os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	st, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if !st.IsDir() || runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s is open to other users; remove it", dir)
+	}
+	return dir, nil
+}
+
+func ownStatePath() (string, error) {
+	dir, err := devStateDir()
+	return filepath.Join(dir, strconv.Itoa(os.Getpid())+".json"), err
+}
+
+var errNoCluster = errors.New("no cluster of `prekraft dev` is running; start one with `prekraft dev`")
+
+// findDevState returns the state of the supervisor that runs on dataDir, or with an empty one of the supervisor that was started last and still runs.
+// Files of supervisors that were killed are removed on the way.
+func findDevState(ctx context.Context, dataDir string) (devState, error) {
+	if dataDir != "" {
+		state, err := readDevState(filepath.Join(dataDir, devStateName))
+		if err == nil && !state.alive(ctx) {
+			return state, errNoCluster
+		}
+		return state, err
+	}
+	dir, err := devStateDir()
+	if err != nil {
+		return devState{}, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return devState{}, err
+	}
+	var newest devState
+	var started time.Time
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		state, err := readDevState(path)
+		if err != nil {
+			continue
+		}
+		info, err := entry.Info()
+		if err != nil {
+			continue
+		}
+		if !state.alive(ctx) {
+			_ = os.Remove(path)
+		} else if info.ModTime().After(started) {
+			newest, started = state, info.ModTime()
+		}
+	}
+	if newest.Control == "" {
+		return newest, errNoCluster
+	}
+	return newest, nil
+}
+
+// alive says whether the supervisor answers.
+func (s devState) alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return callSupervisor(ctx, s, "/ping", nil) == nil
+}
+
+// awaitEnd returns when the supervisor has ended.
+func (s devState) awaitEnd(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(filepath.Join(s.DataDir, devStateName)); errors.Is(err, os.ErrNotExist) || !s.alive(ctx) && err != nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 func (a *app) devCall(use, short, verb string, args int) *cobra.Command {
@@ -75,14 +166,6 @@ func (a *app) devCall(use, short, verb string, args int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(args),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := devStatePath()
-			if dataDir != "" {
-				path = filepath.Join(dataDir, "dev.json")
-			}
-			state, err := readDevState(path)
-			if err != nil {
-				return err
-			}
 			target := "/" + verb
 			if len(args) == 1 {
 				if _, err := strconv.Atoi(args[0]); err != nil {
@@ -90,9 +173,16 @@ func (a *app) devCall(use, short, verb string, args int) *cobra.Command {
 				}
 				target += "/" + args[0]
 			}
+			state, err := findDevState(cmd.Context(), dataDir)
+			if err != nil {
+				return err
+			}
 			var rows []devRow
 			if err := callSupervisor(cmd.Context(), state, target, &rows); err != nil {
 				return err
+			}
+			if verb == "stop" {
+				return state.awaitEnd(cmd.Context())
 			}
 			return a.printDevRows(rows)
 		},
@@ -105,7 +195,7 @@ func readDevState(path string) (devState, error) {
 	var state devState
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return state, errors.New("no cluster of `prekraft dev` is running; start one with `prekraft dev`")
+		return state, errNoCluster
 	}
 	if err != nil {
 		return state, err
@@ -136,6 +226,9 @@ func callSupervisor(ctx context.Context, state devState, target string, into any
 	}
 	if resp.StatusCode != http.StatusOK {
 		return errors.New(string(body))
+	}
+	if into == nil {
+		return nil
 	}
 	return json.Unmarshal(body, into)
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -187,31 +186,4 @@ func tail(path string, n int) string {
 		}
 	}
 	return string(b)
-}
-
-// portPicker finds ports that are free and keeps them taken until release, so that it never gives one twice.
-type portPicker struct {
-	host string
-	held []net.Listener
-}
-
-func newPortPicker(host string) *portPicker { return &portPicker{host: host} }
-
-// pick returns the wanted port when it is free, otherwise any free one.
-func (p *portPicker) pick(wanted int) (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(p.host, strconv.Itoa(wanted)))
-	if err != nil {
-		if listener, err = net.Listen("tcp", net.JoinHostPort(p.host, "0")); err != nil {
-			return 0, fmt.Errorf("no port is free on %s: %w", p.host, err)
-		}
-	}
-	p.held = append(p.held, listener)
-	return listener.Addr().(*net.TCPAddr).Port, nil
-}
-
-func (p *portPicker) release() {
-	for _, listener := range p.held {
-		listener.Close()
-	}
-	p.held = nil
 }

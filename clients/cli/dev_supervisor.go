@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,11 @@ type supervisor struct {
 	died      chan *process
 	stop      chan struct{}
 	stopOnce  sync.Once
+
+	mu struct {
+		sync.Mutex      // held while processes are started again or stopped
+		stopping   bool // nothing is started any more
+	}
 }
 
 // dev runs the cluster until ctx is done or `dev stop` is called.
@@ -52,7 +58,7 @@ func (a *app) dev(ctx context.Context, o devOptions) (err error) {
 	if s.binary, err = os.Executable(); err != nil {
 		return err
 	}
-	if err := s.makeDataDir(); err != nil {
+	if err := s.makeDataDir(ctx); err != nil {
 		return err
 	}
 	defer s.cleanUp()
@@ -87,12 +93,22 @@ func (a *app) dev(ctx context.Context, o devOptions) (err error) {
 			if p == s.zookeeper {
 				return errors.New("the embedded ZooKeeper ended; the cluster can't go on without it; its log: " + p.logPath)
 			}
-			fmt.Fprintf(a.err, "  its log: %s\n  bring it back with: prekraft dev restart %d\n", p.logPath, p.brokerID)
+			fmt.Fprintf(a.err, "%s  its log: %s\n  bring it back with: %s dev restart %d\n", indent(tail(p.logPath, 5)), p.logPath, commandName(), p.brokerID)
 		}
 	}
 }
 
-func (s *supervisor) makeDataDir() error {
+// indent puts blanks before each line.
+func indent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
+}
+
+// makeDataDir makes the directory, and refuses one that another supervisor is using.
+func (s *supervisor) makeDataDir(ctx context.Context) error {
 	if s.options.dataDir == "" {
 		dir, err := os.MkdirTemp("", "prekraft-dev-")
 		s.dataDir, s.temporary = dir, true
@@ -102,15 +118,21 @@ func (s *supervisor) makeDataDir() error {
 	if err != nil {
 		return err
 	}
+	if state, err := readDevState(filepath.Join(dir, devStateName)); err == nil && state.alive(ctx) {
+		return fmt.Errorf("a cluster is running on %s (pid %d); stop it with `prekraft dev stop --data-dir %s`, or take another directory", dir, state.PID, dir)
+	}
 	s.dataDir = dir
 	return os.MkdirAll(dir, 0o755)
 }
 
 func (s *supervisor) startAll(ctx context.Context) error {
-	ports := newPortPicker(s.options.host)
+	ports, err := newPortPicker(s.options.host, s.dataDir)
+	if err != nil {
+		return err
+	}
 	s.zkAddress = s.options.zookeeper
 	if s.zkAddress == "" {
-		port, err := ports.pick(2181)
+		port, err := ports.pick("zookeeper", 2181)
 		if err != nil {
 			return err
 		}
@@ -120,9 +142,6 @@ func (s *supervisor) startAll(ctx context.Context) error {
 			name: "zookeeper", binary: s.binary, dataDir: dir, address: s.zkAddress, logPath: filepath.Join(s.dataDir, "zookeeper.log"), died: s.died,
 			args: []string{"zookeeper", "--listen", s.zkAddress, "--data-dir", dir},
 		}
-		if err := s.zookeeper.start(ctx); err != nil {
-			return err
-		}
 	}
 	for i := range s.options.brokers {
 		p, err := s.describeBroker(i+1, ports, s.options.basePort+i)
@@ -131,8 +150,13 @@ func (s *supervisor) startAll(ctx context.Context) error {
 		}
 		s.brokers = append(s.brokers, p)
 	}
-	ports.release()
+	if err := ports.release(); err != nil {
+		return err
+	}
 	if s.zookeeper != nil {
+		if err := s.zookeeper.start(ctx); err != nil {
+			return err
+		}
 		if err := s.zookeeper.awaitReady(ctx); err != nil {
 			return err
 		}
@@ -152,15 +176,15 @@ func (s *supervisor) startAll(ctx context.Context) error {
 
 // describeBroker writes a broker's server.properties, as Apache Kafka would take it, and says how to run it.
 func (s *supervisor) describeBroker(id int, ports *portPicker, wanted int) (*process, error) {
-	port, err := ports.pick(wanted)
-	if err != nil {
-		return nil, err
-	}
-	admin, err := ports.pick(0)
-	if err != nil {
-		return nil, err
-	}
 	name := fmt.Sprintf("broker-%d", id)
+	port, err := ports.pick(name, wanted)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := ports.pick(name+"-admin", 0)
+	if err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(s.dataDir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -178,6 +202,8 @@ offsets.topic.replication.factor=%d
 transaction.state.log.replication.factor=%d
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+# All brokers stop at once here, the controller too: those that ask it last need not wait for Kafka's five seconds to ask again.
+controlled.shutdown.retry.backoff.ms=50
 `, id, s.zkAddress, address, filepath.ToSlash(filepath.Join(dir, "data")), adminAddress, min(s.options.brokers, 3), min(s.options.brokers, 3))
 	file := filepath.Join(dir, "server.properties")
 	if err := os.WriteFile(file, []byte(properties), 0o644); err != nil {
@@ -195,6 +221,9 @@ group.initial.rebalance.delay.ms=0
 
 // stopAll stops brokers side by side, then ZooKeeper: brokers end their sessions themselves.
 func (s *supervisor) stopAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.stopping = true
 	var wg sync.WaitGroup
 	for _, p := range s.brokers {
 		wg.Go(p.terminate)
@@ -206,10 +235,10 @@ func (s *supervisor) stopAll() {
 }
 
 func (s *supervisor) cleanUp() {
-	if state, err := readDevState(devStatePath()); err == nil && state.PID == os.Getpid() {
-		_ = os.Remove(devStatePath())
+	if own, err := ownStatePath(); err == nil {
+		_ = os.Remove(own)
 	}
-	_ = os.Remove(filepath.Join(s.dataDir, "dev.json"))
+	_ = os.Remove(filepath.Join(s.dataDir, devStateName))
 	if s.temporary {
 		_ = os.RemoveAll(s.dataDir)
 	}
@@ -226,7 +255,12 @@ func (s *supervisor) serveControl() (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range []string{filepath.Join(s.dataDir, "dev.json"), devStatePath()} {
+	own, err := ownStatePath()
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	for _, path := range []string{filepath.Join(s.dataDir, devStateName), own} {
 		if err := writePrivate(path, b); err != nil {
 			listener.Close()
 			return nil, err
@@ -247,6 +281,7 @@ func (s *supervisor) serveControl() (func(), error) {
 			_ = json.NewEncoder(w).Encode(s.rows(r.Context()))
 		}
 	}
+	mux.HandleFunc("POST /ping", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /status", answer(func(*http.Request) error { return nil }))
 	mux.HandleFunc("POST /restart/{id}", answer(func(r *http.Request) error { return s.restart(r.Context(), r.PathValue("id")) }))
 	mux.HandleFunc("POST /stop", answer(func(*http.Request) error {
@@ -284,6 +319,11 @@ func (s *supervisor) restart(ctx context.Context, id string) error {
 	i := slices.IndexFunc(s.brokers, func(p *process) bool { return strconv.Itoa(p.brokerID) == id })
 	if i < 0 {
 		return fmt.Errorf("there is no broker %s; there are %d", id, len(s.brokers))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.stopping {
+		return errors.New("the cluster is being stopped")
 	}
 	p := s.brokers[i]
 	p.terminate()
@@ -358,16 +398,22 @@ func (s *supervisor) welcome(rows []devRow, took time.Duration) error {
 	if s.zkAddress != defaultZooKeeper {
 		zk = " --zookeeper " + s.zkAddress
 	}
+	kill, victim := "kill -9 PID", "ID"
+	for _, r := range rows {
+		if r.Controller {
+			kill, victim = fmt.Sprintf("kill -9 %d", r.PID), strings.TrimPrefix(r.Process, "broker ")
+		}
+	}
 	_, err := fmt.Fprintf(a.out, `
-Ready in %s. bootstrap=%s zookeeper=%s
+Ready in %[1]s. bootstrap=%[2]s zookeeper=%[3]s
 
 Try, in another terminal:
-  %s topics create orders --partitions 12%s
-  echo 'hello' | %s produce orders%s && %[4]s consume orders --from-beginning --max-messages 1%[5]s
-  %[4]s zk tree%[7]s            # every znode with a line that says what it is for
-Then kill a broker (kill -9 PID), look at the znodes again, and bring it back: %[4]s dev restart ID
-Ctrl-C stops everything%[8]s.
-`, took.Round(time.Millisecond), bootstrap, s.zkAddress, commandName(), extra, commandName(), zk, s.keepNote())
+  %[4]s topics create orders --partitions 12%[5]s
+  echo hello | %[4]s produce orders%[5]s && %[4]s consume orders --from-beginning --max-messages 1%[5]s
+  %[4]s zk tree%[6]s            # every znode with a line that says what it is for
+Then kill the controller (%[7]s), look at the znodes again, and bring it back: %[4]s dev restart %[8]s
+Ctrl-C stops everything%[9]s.
+`, took.Round(time.Millisecond), bootstrap, s.zkAddress, commandName(), extra, zk, kill, victim, s.keepNote())
 	return err
 }
 

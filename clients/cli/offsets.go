@@ -163,15 +163,14 @@ func (a *app) listOffsets(ctx context.Context, client sarama.Client, topics []st
 			}
 			r := requests[leader.Addr()]
 			if r == nil {
-				r = wire.New[*wire.ListOffsetsRequest]()
-				r.ReplicaID = -1
+				r = &wire.ListOffsetsRequest{ReplicaID: -1}
 				requests[leader.Addr()] = r
 			}
 			if n := len(r.Topics); n == 0 || r.Topics[n-1].Name != topic {
 				r.Topics = append(r.Topics, wire.ListOffsetsRequestTopic{Name: topic})
 			}
 			last := &r.Topics[len(r.Topics)-1]
-			last.Partitions = append(last.Partitions, wire.ListOffsetsRequestPartition{PartitionIndex: p, CurrentLeaderEpoch: -1, Timestamp: timestamp})
+			last.Partitions = append(last.Partitions, wire.ListOffsetsRequestPartition{PartitionIndex: p, CurrentLeaderEpoch: -1, Timestamp: timestamp, MaxNumOffsets: 1})
 		}
 	}
 	for address, request := range requests {

@@ -12,17 +12,13 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
-
-	"github.com/prekraft/prekraft/clients/kafka"
 )
 
 // admin connects a cluster admin; the caller closes it.
 func (a *app) admin() (sarama.ClusterAdmin, sarama.Client, error) {
-	config := kafka.NewConfig("prekraft-cli")
-	config.Metadata.Retry.Max = 3
-	client, err := sarama.NewClient(kafka.Bootstrap(a.bootstrap), config)
+	client, err := a.client("prekraft-cli")
 	if err != nil {
-		return nil, nil, a.unreachable(err)
+		return nil, nil, err
 	}
 	admin, err := sarama.NewClusterAdminFromClient(client)
 	if err != nil {
@@ -57,6 +53,7 @@ func (a *app) topicsCreate() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "create TOPIC...", Short: "Make topics", Args: cobra.MinimumNArgs(1),
+		Example: "  prekraft topics create orders --partitions 12\n  prekraft topics create users --config cleanup.policy=compact --config min.insync.replicas=1",
 		RunE: func(_ *cobra.Command, args []string) error {
 			detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: replicationFactor}
 			var err error
@@ -78,6 +75,8 @@ func (a *app) topicsCreate() *cobra.Command {
 				err := admin.CreateTopic(topic, detail, validateOnly)
 				switch {
 				case errors.Is(err, sarama.ErrTopicAlreadyExists) && ifNotExists:
+				case errors.Is(err, sarama.ErrTopicAlreadyExists):
+					return fmt.Errorf("topic %s exists already; --if-not-exists makes that no error", topic)
 				case err != nil:
 					return fmt.Errorf("create topic %s: %w", topic, err)
 				case validateOnly:
@@ -102,6 +101,7 @@ func (a *app) topicsCreate() *cobra.Command {
 func (a *app) topicsList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List topics", Args: cobra.NoArgs,
+		Example: "  prekraft topics list\n  prekraft topics list -o json",
 		RunE: func(*cobra.Command, []string) error {
 			admin, client, err := a.admin()
 			if err != nil {
@@ -145,6 +145,7 @@ func (a *app) topicsDescribe() *cobra.Command {
 	var underReplicated, unavailable bool
 	cmd := &cobra.Command{
 		Use: "describe [TOPIC...]", Short: "Show leaders, replicas and in-sync replicas", Args: cobra.ArbitraryArgs,
+		Example: "  prekraft topics describe orders\n  prekraft topics describe --unavailable-partitions",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rows, err := a.describeTopics(cmd.Context(), args)
 			if err != nil {
@@ -188,7 +189,7 @@ func (a *app) describeTopics(_ context.Context, names []string) ([]topicRow, err
 	rows := make([]topicRow, 0, len(metadata))
 	for _, topic := range metadata {
 		if topic.Err != sarama.ErrNoError {
-			return nil, fmt.Errorf("topic %s: %w", topic.Name, topic.Err)
+			return nil, topicError(topic.Name, topic.Err)
 		}
 		row := topicRow{Topic: topic.Name, ID: topic.Uuid.String(), Configs: map[string]string{}, Partitions: []partitionRow{}}
 		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
@@ -252,17 +253,23 @@ func (a *app) topicsAlter() *cobra.Command {
 	var partitions int32
 	cmd := &cobra.Command{
 		Use: "alter TOPIC --partitions N", Short: "Add partitions (configs: see prekraft configs)", Args: cobra.ExactArgs(1),
+		Example: "  prekraft topics alter orders --partitions 24",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if partitions < 1 {
+				return fmt.Errorf("%w: say how many partitions there are to be with --partitions", errUsage)
+			}
 			admin, _, err := a.admin()
 			if err != nil {
 				return err
 			}
 			defer admin.Close()
-			return admin.CreatePartitions(args[0], partitions, nil, false)
+			if err := admin.CreatePartitions(args[0], partitions, nil, false); err != nil {
+				return topicError(args[0], err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().Int32Var(&partitions, "partitions", 0, "the new total; partitions are never removed")
-	_ = cmd.MarkFlagRequired("partitions")
 	return cmd
 }
 
@@ -270,6 +277,7 @@ func (a *app) topicsDelete() *cobra.Command {
 	var ifExists bool
 	cmd := &cobra.Command{
 		Use: "delete TOPIC...", Short: "Delete topics and all their records", Args: cobra.MinimumNArgs(1),
+		Example: "  prekraft topics delete orders --if-exists",
 		RunE: func(_ *cobra.Command, args []string) error {
 			admin, _, err := a.admin()
 			if err != nil {
@@ -278,7 +286,7 @@ func (a *app) topicsDelete() *cobra.Command {
 			defer admin.Close()
 			for _, topic := range args {
 				if err := admin.DeleteTopic(topic); err != nil && (!ifExists || !errors.Is(err, sarama.ErrUnknownTopicOrPartition)) {
-					return fmt.Errorf("delete topic %s: %w", topic, err)
+					return topicError(topic, err)
 				}
 			}
 			return nil

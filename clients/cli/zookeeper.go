@@ -19,7 +19,8 @@ func (a *app) zookeeperCommand() *cobra.Command {
 		Short: "Run the embedded ZooKeeper alone",
 		Long: `Run the embedded ZooKeeper alone: one server that speaks ZooKeeper's protocol, for development, tests and labs.
 Clusters that matter use a real ZooKeeper ensemble.`,
-		Args: cobra.NoArgs,
+		Example: "  prekraft zookeeper --listen 127.0.0.1:2181 --data-dir zk",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := a.logger(logLevel)
 			if err != nil {
