@@ -374,11 +374,14 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 
 // dirForNew chooses the directory of a new log.
 func (m *Manager) dirForNew(isNew bool) (*logDir, error) {
-	counts := map[*logDir]int{}
+	var counts map[*logDir]int
 	m.mu.RLock()
 	closed := m.mu.closed
-	for _, l := range m.mu.logs {
-		counts[l.dir]++
+	if len(m.dirs) > 1 { // with one directory there is nothing to weigh, and thousands of logs to count for each new one
+		counts = map[*logDir]int{}
+		for _, l := range m.mu.logs {
+			counts[l.dir]++
+		}
 	}
 	m.mu.RUnlock()
 	if closed {

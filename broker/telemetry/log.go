@@ -50,6 +50,9 @@ func WriteLog(log logrus.FieldLogger, r Record) {
 	if !ok {
 		info = KindInfo{Message: "event of an unknown kind", Level: Info}
 	}
+	if !enabled(log, info.Level) {
+		return // making the fields costs far more than the event did
+	}
 	fields := Fields(r.Event)
 	fields["broker"] = r.Broker
 	fields["event"] = r.Event.Kind()
@@ -63,6 +66,24 @@ func WriteLog(log logrus.FieldLogger, r Record) {
 		entry.Warn(info.Message)
 	default:
 		entry.Error(info.Message)
+	}
+}
+
+// enabled tells whether a line of a level would be written. A logger that can't say gets every line and decides itself.
+func enabled(log logrus.FieldLogger, level Level) bool {
+	l, ok := log.(interface{ IsLevelEnabled(logrus.Level) bool })
+	if !ok {
+		return true
+	}
+	switch level {
+	case Debug:
+		return l.IsLevelEnabled(logrus.DebugLevel)
+	case Info:
+		return l.IsLevelEnabled(logrus.InfoLevel)
+	case Warn:
+		return l.IsLevelEnabled(logrus.WarnLevel)
+	default:
+		return l.IsLevelEnabled(logrus.ErrorLevel)
 	}
 }
 
