@@ -293,8 +293,9 @@ func equalFeatures(a, b map[string]znode.VersionRange) bool {
 //
 // ZooKeeper cannot delete "the znode with this czxid", and between reading it and deleting it the broker may have come
 // back. So the znode is first written with what it holds, on condition of its version. The answer tells the czxid of what
-// was written, and afterwards the version is at least 2, which a new registration does not have: Kafka's has 1, ours
-// has 0 or 1, and one that takes over an old znode has another than that. Then it is deleted on condition of that version.
+// was written. That is done until the version is even, which that of a new registration is not: Kafka's is made with
+// version 1, so is ours, and one that takes over an old znode gets another odd version than that. Then it is deleted on
+// condition of that version, and a deletion that comes late misses whoever came back.
 func (c *Controller) expelBrokers(ctx context.Context) error {
 	c.dirty.Lock()
 	unreachable := c.dirty.unreachable
@@ -322,25 +323,34 @@ func (c *Controller) expel(ctx context.Context, id int32, epoch int64) error {
 	if n := nodes[0]; !n.Exists || n.Stat.Czxid != epoch {
 		return nil
 	}
-	results, err := c.write(ctx, []Op{Set(path, nodes[0].Data, nodes[0].Stat.Version)})
-	if err != nil {
-		return err
-	}
-	if results[0].Err != nil || results[0].Stat.Czxid != epoch {
-		return nil // Gone, or another incarnation.
-	}
-	results, err = c.write(ctx, []Op{Delete(path, results[0].Stat.Version)})
-	if err != nil {
-		return err
-	}
-	if err := results[0].Err; err != nil {
-		if errors.Is(err, ErrNoNode) || errors.Is(err, ErrBadVersion) {
-			return nil
+	version := nodes[0].Stat.Version
+	for marked := false; !marked; marked = version%2 == 0 {
+		stat, replaced, err := c.writeRegistration(ctx, id, Set(path, nodes[0].Data, version))
+		if err != nil || replaced || stat.Czxid != epoch {
+			return err
 		}
-		return fmt.Errorf("delete registration of broker %d: %w", id, err)
+		version = stat.Version
+	}
+	if _, replaced, err := c.writeRegistration(ctx, id, Delete(path, version)); err != nil || replaced {
+		return err
 	}
 	c.emit(BrokerChanged{Header: c.header(), BrokerID: id, Epoch: epoch, Change: BrokerExpelled})
 	return nil
+}
+
+// writeRegistration applies one operation to a broker's registration. replaced says that it is not the one that was read.
+func (c *Controller) writeRegistration(ctx context.Context, id int32, op Op) (stat Stat, replaced bool, err error) {
+	results, err := c.write(ctx, []Op{op})
+	if err != nil {
+		return Stat{}, false, err
+	}
+	switch err := results[0].Err; {
+	case errors.Is(err, ErrNoNode), errors.Is(err, ErrBadVersion):
+		return Stat{}, true, nil
+	case err != nil:
+		return Stat{}, false, fmt.Errorf("%s registration of broker %d: %w", op.Kind, id, err)
+	}
+	return results[0].Stat, false, nil
 }
 
 // resyncBrokers gives brokers whose queue overflowed their full state.

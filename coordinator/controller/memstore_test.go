@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"sort"
@@ -416,7 +417,7 @@ func (s *session) Write(ctx context.Context, epochVersion int32, ops []Op) ([]Op
 	for range times {
 		for i, op := range ops {
 			r, f := s.t.multiLocked([]Op{Check(znode.ControllerEpochPath, epochVersion), op}, nil)
-			if r[0].Err == ErrBadVersion {
+			if errors.Is(r[0].Err, ErrBadVersion) {
 				s.t.mu.Unlock()
 				run(fired)
 				return nil, ErrControllerMoved
@@ -469,4 +470,11 @@ func (s *session) Unwatch(p string, kind WatchKind) {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	delete(s.watches, watchKey{p, kind})
+}
+
+// setVersion gives a node another version, as if it had been written before.
+func (t *tree) setVersion(p string, version int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.nodes[p].stat.Version = version
 }

@@ -82,6 +82,7 @@ func (w *world) register(ms ...*member) {
 		if t.nodes[path] == nil {
 			t.zxid++
 			fired = append(fired, t.createLocked(path, b.Encode(), m.session)...)
+			t.nodes[path].stat.Version = 1 // It is created and set in one multi.
 		}
 		w.mu.Lock()
 		m.down, m.refuse, m.hang = false, false, false
@@ -102,6 +103,7 @@ func (w *world) bounce(m *member) {
 	fired := t.deleteLocked(path)
 	t.zxid++
 	fired = append(fired, t.createLocked(path, data, m.session)...)
+	t.nodes[path].stat.Version = 1
 	w.mu.Lock()
 	m.epoch, m.down, m.refuse, m.hang = t.zxid, false, false, false
 	w.mu.Unlock()
