@@ -43,22 +43,6 @@ func (c *Client) ChildrenMany(ctx context.Context, paths []string) ([]ChildrenRe
 	return out, err
 }
 
-// MultiResult is the outcome of one transaction of a batch.
-type MultiResult struct {
-	Results []Result
-	Err     error
-}
-
-// MultiMany executes transactions, several at a time and in no particular order. Each stands for itself: look at each Err.
-func (c *Client) MultiMany(ctx context.Context, multis [][]Op) []MultiResult {
-	out := make([]MultiResult, len(multis))
-	_ = c.parallel(ctx, len(multis), func(ctx context.Context, i int) error {
-		out[i].Results, out[i].Err = c.Multi(ctx, multis[i]...)
-		return nil
-	})
-	return out
-}
-
 // fatal filters the errors that end a batch.
 func fatal(err error) error {
 	if err == nil || answeredError(err) {

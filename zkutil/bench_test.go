@@ -11,18 +11,6 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// partitions makes n partitions of topics with 100 each.
-func partitions(n int) []PartitionWrite {
-	out := make([]PartitionWrite, n)
-	for i := range out {
-		out[i] = PartitionWrite{
-			TopicPartition: znode.TopicPartition{Topic: fmt.Sprintf("topic-%d", i/100), Partition: int32(i % 100)},
-			State:          znode.PartitionState{Leader: 1, ISR: []int32{1, 2, 3}, ControllerEpoch: 1},
-		}
-	}
-	return out
-}
-
 // BenchmarkPartitions shows what a controller spends in ZooKeeper on 5,000 partitions.
 func BenchmarkPartitions(b *testing.B) {
 	const n = 5000
@@ -46,37 +34,35 @@ func benchmarkPartitions(b *testing.B, cfg Config, n int) {
 	defer func() { require.NoError(b, c.Close()) }()
 	ctx := b.Context()
 	f := elected(b, c)
-	writes := partitions(n)
-	tps := make([]znode.TopicPartition, n)
-	for i, w := range writes {
-		tps[i] = w.TopicPartition
-		if w.Partition == 0 {
-			require.NoError(b, c.EnsurePath(ctx, znode.TopicPath(w.Topic)))
+	state := znode.PartitionState{Leader: 1, ISR: []int32{1, 2, 3}, ControllerEpoch: 1}.Encode()
+	paths := make([]string, n)
+	for i := range paths {
+		tp := znode.TopicPartition{Topic: fmt.Sprintf("topic-%d", i/100), Partition: int32(i % 100)}
+		paths[i] = znode.PartitionStatePath(tp)
+		require.NoError(b, c.EnsurePath(ctx, znode.PartitionPath(tp)))
+	}
+	write := func(op func(path string) Op) time.Duration {
+		groups := make([]Group, n)
+		for i, p := range paths {
+			groups[i] = Group{op(p)}
 		}
+		began := time.Now()
+		res, err := f.Do(ctx, groups...)
+		require.NoError(b, err)
+		for _, r := range res {
+			require.NoError(b, r.Err)
+		}
+		return time.Since(began)
 	}
 	var create, set, read time.Duration
 	for b.Loop() {
+		create += write(func(p string) Op { return CreateOp(p, state, Persistent) })
+		set += write(func(p string) Op { return SetOp(p, state, 0) })
 		began := time.Now()
-		res, err := f.CreatePartitionStates(ctx, writes)
+		_, err := c.GetMany(ctx, paths)
 		require.NoError(b, err)
-		create += time.Since(began)
-		began = time.Now()
-		for i := range writes {
-			require.NoError(b, res[i].Err)
-			writes[i].Version = res[i].Version
-		}
-		res, err = f.SetPartitionStates(ctx, writes)
-		require.NoError(b, err)
-		require.NoError(b, res[0].Err)
-		set += time.Since(began)
-		began = time.Now()
-		states, err := c.PartitionStates(ctx, tps)
-		require.NoError(b, err)
-		require.Len(b, states, n)
 		read += time.Since(began)
-		for i := range 50 {
-			require.NoError(b, f.DeleteRecursive(ctx, znode.PartitionsPath(fmt.Sprintf("topic-%d", i))))
-		}
+		write(func(p string) Op { return DeleteOp(p, 1) })
 	}
 	for name, d := range map[string]time.Duration{"create": create, "set": set, "read": read} {
 		b.ReportMetric(float64(d.Milliseconds())/float64(b.N), "ms-"+name)

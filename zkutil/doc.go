@@ -31,7 +31,7 @@
 //
 // Reads are sent again until they are answered, the context ends or the session ends. A write is sent again only if it surely was
 // not executed. If the connection broke before the answer came, the error is an *Error with Unknown set; errors.Is(err, ErrUnknown) says the
-// same. The typed operations resolve that by reading back. A context that ends while a write is under way makes its outcome unknown too.
+// same. Fenced, and what makes a node that must be there, resolve that by reading back. A context that ends while a write is under way makes its outcome unknown too.
 //
 // # Fencing
 //

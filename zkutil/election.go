@@ -111,5 +111,9 @@ func (c *Client) ensureControllerEpoch(ctx context.Context) (Controllership, err
 // Resign deletes /controller, so that another election takes place. Only for a controller that cannot go on: the end of the session does
 // the same. A node that is gone already is fine.
 func (f *Fenced) Resign(ctx context.Context) error {
-	return f.DeleteAll(ctx, znode.ControllerPath)
+	_, err := f.Multi(ctx, DeleteOp(znode.ControllerPath, znode.AnyVersion))
+	if errors.Is(err, ErrNoNode) {
+		return nil
+	}
+	return err
 }

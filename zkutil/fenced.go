@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
@@ -190,55 +189,4 @@ func (c *Client) groupExecuted(ctx context.Context, g Group) ([]Result, bool, er
 		}
 	}
 	return results, len(seen) > 0, nil
-}
-
-// DeleteAll removes nodes whatever their version. Nodes that do not exist are fine.
-func (f *Fenced) DeleteAll(ctx context.Context, paths ...string) error {
-	groups := make([]Group, len(paths))
-	for i, p := range paths {
-		groups[i] = Group{DeleteOp(p, znode.AnyVersion)}
-	}
-	res, err := f.Do(ctx, groups...)
-	if err != nil {
-		return err
-	}
-	for _, r := range res {
-		if r.Err != nil && !errors.Is(r.Err, ErrNoNode) {
-			return r.Err
-		}
-	}
-	return nil
-}
-
-// DeleteRecursive removes a node and everything below it, deepest first. It is not atomic and can be repeated after an error.
-func (f *Fenced) DeleteRecursive(ctx context.Context, path string) error {
-	for {
-		levels := [][]string{{path}}
-		for len(levels[len(levels)-1]) > 0 {
-			above := levels[len(levels)-1]
-			lists, err := f.c.ChildrenMany(ctx, above)
-			if err != nil {
-				return err
-			}
-			var below []string
-			for i, l := range lists {
-				if l.Err != nil && !errors.Is(l.Err, ErrNoNode) {
-					return l.Err
-				}
-				for _, n := range l.Names {
-					below = append(below, strings.TrimSuffix(above[i], "/")+"/"+n)
-				}
-			}
-			levels = append(levels, below)
-		}
-		var err error
-		for _, level := range slices.Backward(levels) {
-			if err = f.DeleteAll(ctx, level...); err != nil {
-				break
-			}
-		}
-		if !errors.Is(err, ErrNotEmpty) { // else somebody created children meanwhile
-			return err
-		}
-	}
 }

@@ -124,7 +124,7 @@ func TestFencedGroups(t *testing.T) {
 	ctx := t.Context()
 	f := elected(t, c)
 	for i := range 300 {
-		require.NoError(t, c.CreateRecursive(ctx, fmt.Sprintf("/t/%03d", i), nil))
+		require.NoError(t, c.createRecursive(ctx, fmt.Sprintf("/t/%03d", i), nil))
 	}
 	groups := make([]Group, 300)
 	want := make([]error, 300)
@@ -212,19 +212,4 @@ func TestFencedUnknownOutcome(t *testing.T) {
 			require.EqualValues(t, 1, stat.Version)
 		})
 	}
-}
-
-func TestFencedDeleteRecursive(t *testing.T) {
-	_, c := start(t)
-	ctx := t.Context()
-	f := elected(t, c)
-	for i := range 130 {
-		require.NoError(t, c.CreateRecursive(ctx, fmt.Sprintf("/d/%d/x/y", i), nil))
-	}
-	require.NoError(t, f.DeleteRecursive(ctx, "/d"))
-	require.NoError(t, f.DeleteRecursive(ctx, "/d"))
-	ok, _, err := c.Exists(ctx, "/d")
-	require.NoError(t, err)
-	require.False(t, ok)
-	require.ErrorIs(t, c.Fenced(99).DeleteRecursive(ctx, "/brokers"), ErrControllerMoved)
 }

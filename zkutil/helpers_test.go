@@ -127,3 +127,17 @@ func elapse(d time.Duration) {
 	timer := time.NewTimer(d)
 	<-timer.C
 }
+
+// at is a fixed time for what is written with a timestamp.
+func at() time.Time { return time.UnixMilli(1731000000000) }
+
+// elected makes c the controller, with all of Kafka's paths in place.
+func elected(t testing.TB, c *Client) *Fenced {
+	t.Helper()
+	require.NoError(t, c.EnsurePersistentPaths(t.Context()))
+	won, err := c.ElectController(t.Context(), 1, at())
+	require.NoError(t, err)
+	return c.Bound().Fenced(won.EpochVersion)
+}
+
+func onMulti(r *zkserver.Request) bool { return r.Op == zkserver.OpMulti }

@@ -49,9 +49,6 @@ func CheckOp(path string, version znode.ZkVersion) Op {
 	return Op{kind: opCheck, path: path, version: version}
 }
 
-// Path is the path of the operation.
-func (o Op) Path() string { return o.path }
-
 func (o Op) size() int { return len(o.path) + len(o.data) + 96 }
 
 // Result is the outcome of one operation of a transaction.

@@ -265,33 +265,6 @@ func (c *Client) Sync(ctx context.Context, path string) error {
 	return err
 }
 
-// ACL reads a node's access control list.
-func (c *Client) ACL(ctx context.Context, path string) ([]znode.ACL, error) {
-	full := c.full(path)
-	return send(ctx, c, request[[]znode.ACL]{op: "get ACL", path: path, do: func(conn *zk.Conn) ([]znode.ACL, error) {
-		acls, _, err := conn.GetACL(full)
-		out := make([]znode.ACL, len(acls))
-		for i, a := range acls {
-			out[i] = znode.ACL{Perms: a.Perms, Scheme: a.Scheme, ID: a.ID}
-		}
-		return out, err
-	}})
-}
-
-// SetACLs replaces a node's access control list. Repeating it does no harm, so it is repeated until it is answered.
-func (c *Client) SetACLs(ctx context.Context, path string, acls []znode.ACL) error {
-	in := make([]zk.ACL, len(acls))
-	for i, a := range acls {
-		in[i] = zk.ACL{Perms: a.Perms, Scheme: a.Scheme, ID: a.ID}
-	}
-	full := c.full(path)
-	_, err := send(ctx, c, request[struct{}]{op: "set ACL", path: path, do: func(conn *zk.Conn) (struct{}, error) {
-		_, err := conn.SetACL(full, in, -1)
-		return struct{}{}, err
-	}})
-	return err
-}
-
 func (c *core) checkSize(op, path string, n int) error {
 	if n > c.cfg.MaxRequestBytes {
 		return &Error{Op: op, Path: path, Err: fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, n, c.cfg.MaxRequestBytes)}
@@ -301,15 +274,15 @@ func (c *core) checkSize(op, path string, n int) error {
 
 // EnsurePath creates a persistent node with null data, and its parents, unless they exist. An unknown outcome is resolved.
 func (c *Client) EnsurePath(ctx context.Context, path string) error {
-	err := c.CreateRecursive(ctx, path, nil)
+	err := c.createRecursive(ctx, path, nil)
 	if errors.Is(err, ErrNodeExists) {
 		return nil
 	}
 	return err
 }
 
-// CreateRecursive creates a persistent node and, with null data, the parents it lacks. ErrNodeExists says that the node itself exists.
-func (c *Client) CreateRecursive(ctx context.Context, path string, data []byte) error {
+// createRecursive creates a persistent node and, with null data, the parents it lacks. ErrNodeExists says that the node itself exists.
+func (c *Client) createRecursive(ctx context.Context, path string, data []byte) error {
 	for {
 		err := c.createResolved(ctx, path, data)
 		if !errors.Is(err, ErrNoNode) {
@@ -340,24 +313,6 @@ func (c *Client) createResolved(ctx context.Context, path string, data []byte) e
 		if done {
 			return nil
 		}
-	}
-}
-
-// Upsert sets a node's data whatever its version, or creates it with the parents it lacks. Unknown outcomes are resolved by doing it again.
-func (c *Client) Upsert(ctx context.Context, path string, data []byte) error {
-	for {
-		_, err := c.Set(ctx, path, data, znode.AnyVersion)
-		if errors.Is(err, ErrNoNode) {
-			err = c.CreateRecursive(ctx, path, data)
-			if errors.Is(err, ErrNodeExists) {
-				continue
-			}
-			return err
-		}
-		if retryable(ctx, err) {
-			continue
-		}
-		return err
 	}
 }
 
