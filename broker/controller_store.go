@@ -13,7 +13,7 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// controllerStore is the controller's, the admin's and the dynamic configuration's ZooKeeper: zkutil's client in the words of controller.Store.
+// controllerStore is the controller's and the admin's ZooKeeper: zkutil's client in the words of controller.Store.
 type controllerStore struct {
 	client *zkutil.Client
 	// elected is the client of the session under which this broker became controller: the controller's writes end with that session.

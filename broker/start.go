@@ -97,14 +97,13 @@ func (b *Broker) settleIdentity(ctx context.Context) error {
 
 // loadConfigs starts the dynamic configuration.
 func (b *Broker) loadConfigs(ctx context.Context) error {
-	b.dynamic = dynamic.New(b.store, b.static, b.id, dynamic.Hooks{BrokerChanged: b.brokerConfigChanged, TopicChanged: b.topicConfigChanged, Failed: b.telemetry.problem})
+	b.dynamic = dynamic.New(b.zk, b.static, b.id, dynamic.Hooks{BrokerChanged: b.brokerConfigChanged, TopicChanged: b.topicConfigChanged, Failed: b.telemetry.problem})
 	if err := b.dynamic.Load(ctx); err != nil {
 		return err
 	}
 	if err := b.dynamic.LoadTopics(ctx, commitlog.LocalTopics(b.static.LogDirs())); err != nil {
 		return err
 	}
-	b.run(b.dynamic.Run)
 	for _, name := range b.static.Unsupported() {
 		b.log.WithField("config", name).Warn("config is accepted but has no effect in this broker yet")
 	}
@@ -222,6 +221,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 		b.cancel()
 		return b.server.Shutdown(ctx)
 	})
+	b.run(b.dynamic.Run) // not before: changes go to the logs, the server and the controller
 	return nil
 }
 

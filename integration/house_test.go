@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"coordinator/offsets":     {"broker/wire", "broker/record", "zkutil/znode"},
 	"coordinator/transaction": {"broker/wire", "broker/record", "zkutil/znode"},
 	"broker/peers":            {"broker/wire", "broker/network", "broker/metadata", "coordinator/controller"},
-	"broker/dynamic":          {"broker/config", "zkutil/znode", "coordinator/controller"},
+	"broker/dynamic":          {"broker/config", "zkutil", "zkutil/znode"},
 	"broker/api":              {"broker/wire", "broker/record", "broker/config", "broker/network", "broker/metadata", "broker/replica", "broker/commitlog", "coordinator/"},
 	"broker":                  {"broker/", "coordinator/", "zkutil", "zkutil/znode"},
 	"clients/kafka":           {},

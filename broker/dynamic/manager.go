@@ -4,59 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/config"
-	"github.com/prekraft/prekraft/coordinator/controller"
+	"github.com/prekraft/prekraft/zkutil"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// notificationLifetime is how long a notification stays (Kafka: ZkNodeChangeNotificationListener's default of 15 minutes).
-const notificationLifetime = 15 * time.Minute
-
-// retryPause is the pause before notifications are looked at again after ZooKeeper failed.
+// retryPause is the pause before topics' configs are read again after ZooKeeper failed.
 const retryPause = 500 * time.Millisecond
-
-// Store is what this package needs of ZooKeeper.
-type Store interface {
-	controller.AdminStore
-	Watch(path string, kind controller.WatchKind, fn func())
-	Unwatch(path string, kind controller.WatchKind)
-}
 
 // Hooks are told of changes, in the Run goroutine (or, for BrokerChanged, in Load). Nil functions are skipped.
 type Hooks struct {
 	// BrokerChanged gets the snapshots before and after.
 	BrokerChanged func(before, after *config.Config)
-	// TopicChanged gets a hosted topic's new overrides. The map must not be changed.
+	// TopicChanged gets a topic's new overrides, whether or not this broker hosts it. The map must not be changed.
 	TopicChanged func(topic string, overrides map[string]string)
-	// Failed is told of a notification or an entity that could not be applied.
+	// Failed is told of a notification or an entity that nobody can read and that is skipped, and of what ZooKeeper failed with and is tried again. It may be
+	// called from several goroutines.
 	Failed func(what string, err error)
 }
 
 // Manager is the owner of this broker's effective configuration.
 type Manager struct {
-	store    Store
+	zk       *zkutil.Client
 	brokerID int32
 	hooks    Hooks
 	current  atomic.Pointer[config.Config]
-	wake     chan struct{} // capacity 1
 
-	executed int64 // highest notification sequence number applied; owned by Run after Load
+	changes *zkutil.ChangeListener // made by Load
+	loaded  bool                   // the bulk load is done; written by Load, read by Run
 
 	mu struct {
 		sync.Mutex
 		topics map[string]map[string]string // overrides of the topics this broker hosts
+		// changes counts the notifications about topics: what was read before one may be outdated after it.
+		changes uint64
 	}
 }
 
-// New returns a manager whose configuration is static until Load.
-func New(store Store, static *config.Config, brokerID int32, hooks Hooks) *Manager {
-	m := &Manager{store: store, brokerID: brokerID, hooks: hooks, wake: make(chan struct{}, 1), executed: -1}
+// New returns a manager whose configuration is static until Load. It has no part in the life of zk, which must be open until Run has returned.
+func New(zk *zkutil.Client, static *config.Config, brokerID int32, hooks Hooks) *Manager {
+	m := &Manager{zk: zk, brokerID: brokerID, hooks: hooks}
 	m.current.Store(static)
 	m.mu.topics = map[string]map[string]string{}
 	return m
@@ -65,50 +56,23 @@ func New(store Store, static *config.Config, brokerID int32, hooks Hooks) *Manag
 // Config returns the effective configuration now.
 func (m *Manager) Config() *config.Config { return m.current.Load() }
 
-// Load watches the notifications and reads the dynamic broker configs.
+// Load watches the notifications and reads the dynamic broker configs. It is called once, before Run and before LoadTopics.
 func (m *Manager) Load(ctx context.Context) error {
-	m.store.Watch(znode.ConfigChangesPath, controller.WatchChildren, m.poke)
-	names, err := m.store.Children(ctx, znode.ConfigChangesPath)
-	if err != nil {
+	m.changes = m.zk.ListenChanges(znode.ConfigChangePrefix, m.apply)
+	if err := m.changes.Poll(ctx); err != nil {
 		return fmt.Errorf("config notifications: %w", err)
 	}
-	for _, name := range names {
-		if seq, err := znode.SequenceNumber(znode.ConfigChangesPath+"/"+name, znode.ConfigChangePrefix); err == nil {
-			m.executed = max(m.executed, seq)
-		}
+	if err := m.loadBroker(ctx); err != nil {
+		return err
 	}
-	return m.loadBroker(ctx)
+	m.loaded = true
+	return nil
 }
 
-func (m *Manager) poke() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Run applies notifications until ctx is done.
+// Run applies notifications until ctx is done. It may start any time after Load: what comes in between waits.
 func (m *Manager) Run(ctx context.Context) {
-	defer m.store.Unwatch(znode.ConfigChangesPath, controller.WatchChildren)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-m.wake:
-		}
-		for {
-			err := m.process(ctx)
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			m.failed("read config notifications", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(retryPause):
-			}
-		}
-	}
+	// Its error says that ctx is done, or that the client is closed, which whoever closed it knows.
+	_ = m.changes.Run(ctx, func(err error) { m.failed("config notifications", err) })
 }
 
 func (m *Manager) failed(what string, err error) {
@@ -117,53 +81,16 @@ func (m *Manager) failed(what string, err error) {
 	}
 }
 
-// process applies what is new and deletes what is old. The read arms the watch again.
-func (m *Manager) process(ctx context.Context) error {
-	names, err := m.store.Children(ctx, znode.ConfigChangesPath)
-	if err != nil {
-		return err
-	}
-	slices.Sort(names)
-	paths := make([]string, len(names))
-	for i, name := range names {
-		paths[i] = znode.ConfigChangesPath + "/" + name
-	}
-	nodes, err := m.store.Get(ctx, paths...)
-	if err != nil {
-		return err
-	}
-	var old []controller.Op
-	for i, name := range names {
-		seq, err := znode.SequenceNumber(znode.ConfigChangesPath+"/"+name, znode.ConfigChangePrefix)
-		if err != nil || !nodes[i].Exists {
-			continue
-		}
-		if seq > m.executed {
-			if err := m.apply(ctx, nodes[i].Data); err != nil {
-				if ctx.Err() != nil || errors.Is(err, controller.ErrSessionExpired) {
-					return err
-				}
-				m.failed("config notification "+name, err)
-			}
-			m.executed = seq
-		}
-		if time.Since(time.UnixMilli(nodes[i].Stat.CtimeMs)) > notificationLifetime {
-			old = append(old, controller.Delete(paths[i], controller.AnyVersion))
-		}
-	}
-	for _, op := range old {
-		if _, err := m.store.Multi(ctx, op); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// apply looks up the entity that a notification names and applies its present configs.
+// apply looks up the entity that a notification names and applies its present configs. An error means that ZooKeeper did not tell them: it is to be
+// called again.
 func (m *Manager) apply(ctx context.Context, notification []byte) error {
+	if !m.loaded {
+		return nil // older than the bulk load that follows
+	}
 	entity, err := znode.DecodeConfigChange(notification)
 	if err != nil {
-		return err
+		m.failed("config notification", err)
+		return nil
 	}
 	switch entity.Type {
 	case znode.ConfigBrokers:
@@ -171,16 +98,16 @@ func (m *Manager) apply(ctx context.Context, notification []byte) error {
 			return m.loadBroker(ctx)
 		}
 	case znode.ConfigTopics:
-		m.mu.Lock()
-		_, hosted := m.mu.topics[entity.Name]
-		m.mu.Unlock()
 		overrides, err := m.readTopics(ctx, entity.Name)
 		if err != nil {
 			return err
 		}
-		if hosted {
-			m.keep(entity.Name, overrides[0])
+		m.mu.Lock()
+		m.mu.changes++
+		if _, hosted := m.mu.topics[entity.Name]; hosted {
+			m.mu.topics[entity.Name] = overrides[0]
 		}
+		m.mu.Unlock()
 		if m.hooks.TopicChanged != nil {
 			m.hooks.TopicChanged(entity.Name, overrides[0])
 		}
@@ -197,19 +124,17 @@ func topicEntity(name string) znode.Entity { return znode.Entity{Type: znode.Con
 
 // loadBroker reads both dynamic levels of this broker and replaces the snapshot.
 func (m *Manager) loadBroker(ctx context.Context) error {
-	nodes, err := m.store.Get(ctx, brokerEntity(znode.DefaultEntity).Path(), brokerEntity(fmt.Sprint(m.brokerID)).Path())
+	read, err := m.zk.Configs(ctx, brokerEntity(znode.DefaultEntity), brokerEntity(fmt.Sprint(m.brokerID)))
 	if err != nil {
 		return fmt.Errorf("dynamic broker configs: %w", err)
 	}
-	var levels [2]map[string]string
-	for i, node := range nodes {
-		if levels[i], err = znode.DecodeConfig(node.Data); err != nil {
-			m.failed(node.Path, err)
-			levels[i] = nil
+	for _, level := range read {
+		if level.Err != nil {
+			m.failed("dynamic broker configs", level.Err) // it counts as empty
 		}
 	}
 	before := m.current.Load()
-	after, err := before.WithDynamic(levels[0], levels[1])
+	after, err := before.WithDynamic(read[0].Config, read[1].Config)
 	if err != nil {
 		m.failed("dynamic broker configs", err)
 		return nil // the snapshot in use stays
@@ -224,47 +149,51 @@ func (m *Manager) loadBroker(ctx context.Context) error {
 	return nil
 }
 
-// readTopics reads topics' overrides from ZooKeeper, pipelined.
+// readTopics reads topics' overrides from ZooKeeper, several at a time. Overrides that nobody can read count as none.
 func (m *Manager) readTopics(ctx context.Context, names ...string) ([]map[string]string, error) {
-	paths := make([]string, len(names))
+	entities := make([]znode.Entity, len(names))
 	for i, name := range names {
-		paths[i] = topicEntity(name).Path()
+		entities[i] = topicEntity(name)
 	}
-	nodes, err := m.store.Get(ctx, paths...)
+	read, err := m.zk.Configs(ctx, entities...)
 	if err != nil {
 		return nil, fmt.Errorf("topic configs: %w", err)
 	}
 	all := make([]map[string]string, len(names))
-	for i, node := range nodes {
-		if all[i], err = znode.DecodeConfig(node.Data); err != nil {
-			m.failed(node.Path, err)
+	for i, r := range read {
+		if all[i] = r.Config; r.Err != nil {
+			m.failed("topic configs", r.Err)
 			all[i] = map[string]string{}
 		}
 	}
 	return all, nil
 }
 
-// LoadTopics reads the overrides of topics that this broker is about to host and doesn't know yet. It tries again until ctx ends: a replica must not begin
-// with configs that aren't its own.
+// LoadTopics reads the overrides of topics that this broker is about to host and doesn't know yet. It tries again until ctx ends or the client is closed: a
+// replica must not begin with configs that aren't its own.
 func (m *Manager) LoadTopics(ctx context.Context, names []string) error {
-	var unknown []string
-	m.mu.Lock()
-	for _, name := range names {
-		if _, ok := m.mu.topics[name]; !ok {
-			unknown = append(unknown, name)
-		}
-	}
-	m.mu.Unlock()
-	if len(unknown) == 0 {
-		return nil
-	}
 	for {
+		m.mu.Lock()
+		changes := m.mu.changes
+		var unknown []string
+		for _, name := range names {
+			if _, ok := m.mu.topics[name]; !ok {
+				unknown = append(unknown, name)
+			}
+		}
+		m.mu.Unlock()
+		if len(unknown) == 0 {
+			return nil
+		}
 		all, err := m.readTopics(ctx, unknown...)
 		if err == nil {
-			for i, name := range unknown {
-				m.keep(name, all[i])
+			if m.keep(unknown, all, changes) {
+				return nil
 			}
-			return nil
+			continue
+		}
+		if errors.Is(err, zkutil.ErrClosed) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -274,10 +203,18 @@ func (m *Manager) LoadTopics(ctx context.Context, names []string) error {
 	}
 }
 
-func (m *Manager) keep(topic string, overrides map[string]string) {
+// keep takes in what was read when there had been so many changes. It refuses when there was another one since, which may be about one of these topics and
+// was not kept, because the topic was not hosted yet.
+func (m *Manager) keep(topics []string, overrides []map[string]string, changes uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mu.topics[topic] = overrides
+	if m.mu.changes != changes {
+		return false
+	}
+	for i, name := range topics {
+		m.mu.topics[name] = overrides[i]
+	}
+	return true
 }
 
 // ForgetTopic drops a topic's overrides: the broker hosts none of it any more.
@@ -301,7 +238,7 @@ func (m *Manager) Topic(ctx context.Context, name string) (map[string]string, er
 	if err != nil {
 		return nil, err
 	}
-	return maps.Clone(all[0]), nil
+	return all[0], nil
 }
 
 // Broker reads a broker's dynamic configs from ZooKeeper, for a request; id -1 means the cluster's defaults.
@@ -310,9 +247,5 @@ func (m *Manager) Broker(ctx context.Context, id int32) (map[string]string, erro
 	if id >= 0 {
 		name = fmt.Sprint(id)
 	}
-	nodes, err := m.store.Get(ctx, brokerEntity(name).Path())
-	if err != nil {
-		return nil, err
-	}
-	return znode.DecodeConfig(nodes[0].Data)
+	return m.zk.Config(ctx, brokerEntity(name))
 }
