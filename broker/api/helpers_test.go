@@ -25,13 +25,16 @@ const brokerID = 1
 // ask sends a request in a version and returns the answer. What the version doesn't have is left out of the request.
 func ask[Response wire.Response](t *testing.T, conn *network.Client, req wire.Request, version int16) Response {
 	t.Helper()
-	trim(reflect.ValueOf(req).Elem(), version)
+	trimRequest(req, version)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	resp, err := conn.Do(ctx, req, version)
 	require.NoError(t, err, "%s v%d", req.APIKey(), version)
 	return resp.(Response)
 }
+
+// trimRequest leaves out of a request what a version doesn't have.
+func trimRequest(req wire.Request, version int16) { trim(reflect.ValueOf(req).Elem(), version) }
 
 // trim gives every field that a version doesn't have its default, all the way down.
 func trim(message reflect.Value, version int16) {
