@@ -27,6 +27,8 @@ const (
 
 	// chunkSize is the buffer that a connection reads small frames into.
 	chunkSize = 16 << 10
+	// bulkChunkSize takes its place on a connection that has filled one: several batches of a producer then come with one system call.
+	bulkChunkSize = 64 << 10
 	// maxUnsent is how many response bytes in memory a connection may have queued before it stops reading.
 	maxUnsent = 4 << 20
 	// tryBudget is how many bytes a goroutine that is not the connection's own writes on its behalf.

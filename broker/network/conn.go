@@ -41,6 +41,7 @@ type Conn struct {
 
 	in       *buffer     // bytes read and not yet served: in.b[from:to]; nil while idle
 	from, to int         //
+	bulk     bool        // a read has filled the buffer: the next one is larger
 	current  *buffer     // the memory of the request being served
 	taken    int64       // of Server.memory, for the frame being read
 	readAt   time.Time   // of the last successful read

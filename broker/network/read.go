@@ -36,7 +36,7 @@ func (c *Conn) nextFrame(limit int) (frame []byte, owned *buffer, end *closeErro
 	if end := c.take(int64(size) + 4); end != nil {
 		return nil, nil, end
 	}
-	if size+4 > chunkSize {
+	if size+4 > len(c.in.b) {
 		c.from += 4
 		if owned, end = c.largeFrame(size); end != nil {
 			c.giveBack()
@@ -112,13 +112,17 @@ func (c *Conn) fill() *closeError {
 	c.settle()
 	if c.in != nil && c.from == c.to && c.in.refs.Load() == 1 {
 		c.from, c.to = 0, 0
+		if len(c.in.b) < c.chunk() {
+			c.in.release()
+			c.in = nil
+		}
 	}
 	var n int
 	var err error
 	switch {
 	case c.in == nil || c.from == c.to && c.to == 0:
 		n, err = c.readIdle()
-	case c.to < len(c.in.b) && c.from < c.to && len(c.in.b)-c.from >= frameRoom(c.in.b[c.from:c.to]):
+	case c.to < len(c.in.b) && c.from < c.to && len(c.in.b)-c.from >= frameRoom(c.in.b[c.from:c.to], len(c.in.b)):
 		n, err = c.nc.Read(c.in.b[c.to:])
 	default:
 		c.moveInput()
@@ -130,6 +134,7 @@ func (c *Conn) fill() *closeError {
 	}
 	c.to += n
 	if n > 0 {
+		c.bulk = c.bulk || c.to == len(c.in.b)
 		c.noteRead(n)
 		return nil
 	}
@@ -139,13 +144,21 @@ func (c *Conn) fill() *closeError {
 	return c.readError(err, c.to != c.from)
 }
 
-// frameRoom says how much room the frame that begins with b needs in the read buffer.
-func frameRoom(b []byte) int {
+// chunk is the size of the next read buffer. It grows with what the peer has shown to send, not with what it announces.
+func (c *Conn) chunk() int {
+	if c.bulk {
+		return bulkChunkSize
+	}
+	return chunkSize
+}
+
+// frameRoom says how much room the frame that begins with b needs in a read buffer of limit bytes.
+func frameRoom(b []byte, limit int) int {
 	if len(b) < 4 {
 		return 4
 	}
 	size := int(int32(binary.BigEndian.Uint32(b)))
-	if size+4 > chunkSize {
+	if size+4 > limit {
 		return 4 // gets memory of its own
 	}
 	return size + 4
@@ -163,7 +176,7 @@ func (c *Conn) moveInput() {
 	old := c.in
 	c.in, c.from, c.to = nil, 0, 0
 	if len(rest) > 0 {
-		c.in = c.server.pool.get(chunkSize)
+		c.in = c.server.pool.get(c.chunk())
 		c.to = copy(c.in.b, rest)
 	}
 	old.release()

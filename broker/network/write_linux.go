@@ -267,7 +267,7 @@ func (c *Conn) readIdle() (int, error) {
 
 func (c *Conn) stepIdle(fd uintptr) bool {
 	if c.in == nil {
-		c.in = c.server.pool.get(chunkSize)
+		c.in = c.server.pool.get(c.chunk())
 	}
 	for {
 		n, err := unix.Read(int(fd), c.in.b)

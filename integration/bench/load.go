@@ -305,3 +305,8 @@ func (r *reader) read(total int64) (int64, error) {
 	}
 	return got, nil
 }
+
+// encodeFetch encodes the reader's next request.
+func encodeFetch(r *reader) ([]byte, error) {
+	return wire.AppendRequest(nil, wire.RequestHeader{APIVersion: fetchVersion, ClientID: "bench"}, &r.request)
+}
