@@ -71,3 +71,10 @@ func BenchmarkFetch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkClusterStart is the time until three brokers serve and agree on the metadata. The clusters are torn down after the measurement.
+func BenchmarkClusterStart(b *testing.B) {
+	for range b.N {
+		inprocess.Start(b, inprocess.Brokers(3), inprocess.Discard())
+	}
+}
