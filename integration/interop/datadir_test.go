@@ -60,6 +60,7 @@ func handOver(t *testing.T, connect string, makers [2]maker) {
 		require.False(t, n.p.logged("Recovering unflushed"), "the stop was clean: nothing to recover")
 		h.remember(t, n, topic)
 	}
+	require.Len(t, h.epochs, 4, "each start was a leader epoch")
 }
 
 func deleteRecords(admin sarama.ClusterAdmin, topic string, partition int32, before int64) (int64, error) {
