@@ -22,6 +22,8 @@ type ReadOptions struct {
 type Fetched struct {
 	// Span are the bytes; its Length is 0 when there are none. It must be released.
 	Span Span
+	// FirstIncomplete says that MaxBytes cut off the first batch, so that the span holds no whole one.
+	FirstIncomplete bool
 	// AbortedTxns are the aborted transactions that touch the span, perhaps with some that don't; not nil if they were asked for.
 	AbortedTxns []AbortedTxn
 	// SegmentBase is the base offset of the segment that was read.
@@ -119,7 +121,7 @@ func (l *Log) readShared(offset int64, o *ReadOptions) (Fetched, error) {
 			most = max(most, batchEnd-position)
 		}
 		length = min(length, most)
-		f.SegmentBase = s.base
+		f.SegmentBase, f.FirstIncomplete = s.base, most < batchEnd-position
 		if length > 0 {
 			h, err := s.acquire()
 			if err != nil {

@@ -153,6 +153,10 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 		result.fail(CodeOf(err))
 		return
 	}
+	if fetched.FirstIncomplete && params.Version >= 3 {
+		fetched.Span.Release() // a batch that doesn't fit is of no use; before version 3 a client learnt by it to ask for more
+		return
+	}
 	result.Records, result.Aborted = fetched.Span, fetched.AbortedTxns
 }
 
@@ -201,8 +205,9 @@ func (f *pendingFetch) park() {
 	for i := range f.waiters {
 		f.recheck(&f.waiters[i])
 	}
-	if f.claimed.Load() {
-		f.leave() // completed while it was being registered
+	if f.claimed.Load() { // completed while it was being registered: a short wait may be over before this point
+		f.leave()
+		f.manager.untrack(f)
 	}
 }
 
@@ -232,7 +237,7 @@ func (f *pendingFetch) recheck(w *fetchWaiter) {
 		f.complete()
 		return
 	}
-	fetched, err := log.Read(part.FetchOffset, commitlog.ReadOptions{MaxBytes: part.MaxBytes, UpTo: bound, MinOneMessage: true})
+	fetched, err := log.Read(part.FetchOffset, commitlog.ReadOptions{MaxBytes: part.MaxBytes, UpTo: bound})
 	if err != nil {
 		f.complete()
 		return

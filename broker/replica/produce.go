@@ -37,10 +37,9 @@ type pendingProduce struct {
 // broker no longer leads it (6, 3, 56), or, with REQUEST_TIMED_OUT for those still waiting, after timeout. done runs in the goroutine that
 // ended the wait; it may be the caller's.
 func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done func([]ProduceWait)) {
-	satisfied := 0
+	over, satisfied := make([]bool, len(items)), 0
 	for i := range items {
-		if over, code := items[i].Partition.checkReached(items[i].Required); over {
-			items[i].Code = code
+		if over[i], items[i].Code = items[i].Partition.checkReached(items[i].Required); over[i] {
 			satisfied++
 		}
 	}
@@ -54,8 +53,8 @@ func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done
 		p.waiters[i] = produceWaiter{produce: p, index: i, required: items[i].Required, position: -1}
 	}
 	p.mu.items = items
-	p.mu.over = make([]bool, len(items))
-	p.mu.pending = len(items)
+	p.mu.over = over
+	p.mu.pending = len(items) - satisfied
 	p.mu.Lock()
 	p.timer = time.AfterFunc(timeout, p.timeout)
 	p.mu.Unlock()
@@ -72,6 +71,7 @@ func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done
 	}
 	if p.claimed.Load() {
 		p.leave()
+		p.manager.untrack(p)
 	}
 }
 
