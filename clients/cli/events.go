@@ -14,10 +14,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
@@ -46,6 +46,16 @@ The brokers' admin addresses are found in ZooKeeper under /prekraft/brokers. A b
 	return cmd
 }
 
+// eventRecord is an event as a broker tells it: a flat JSON object. Its fields depend on the kind, docs/events.md lists them.
+type eventRecord struct {
+	Seq    uint64    `json:"seq"`
+	Time   time.Time `json:"time"`
+	Broker int32     `json:"broker"`
+	Kind   string    `json:"kind"`
+	Lost   uint64    `json:"lost"` // not an event: so many are missing at this place
+	raw    []byte
+}
+
 // eventSource is a broker's admin server.
 type eventSource struct {
 	name    string // for messages
@@ -54,16 +64,6 @@ type eventSource struct {
 }
 
 func (a *app) events(ctx context.Context, o eventsOptions) error {
-	known := telemetry.Catalogue()
-	for _, kind := range o.kinds {
-		if !slices.ContainsFunc(known, func(k telemetry.KindInfo) bool { return k.Kind == kind }) {
-			names := make([]string, len(known))
-			for i, k := range known {
-				names[i] = k.Kind
-			}
-			return fmt.Errorf("%w: there is no kind of event %q; there are %s", errUsage, kind, strings.Join(names, ", "))
-		}
-	}
 	if o.last < 0 {
 		return fmt.Errorf("%w: --last is a number of events, not %d", errUsage, o.last)
 	}
@@ -71,7 +71,7 @@ func (a *app) events(ctx context.Context, o eventsOptions) error {
 	if err != nil {
 		return err
 	}
-	var all []telemetry.Record
+	var all []eventRecord
 	for _, s := range sources {
 		records, err := s.latest(ctx, o)
 		if err != nil {
@@ -79,7 +79,7 @@ func (a *app) events(ctx context.Context, o eventsOptions) error {
 		}
 		all = append(all, records...)
 	}
-	slices.SortStableFunc(all, func(x, y telemetry.Record) int { return x.Time.Compare(y.Time) })
+	slices.SortStableFunc(all, func(x, y eventRecord) int { return x.Time.Compare(y.Time) })
 	out := bufio.NewWriterSize(a.out, 1<<16)
 	printer := *a
 	printer.out = out
@@ -160,17 +160,15 @@ func (s *eventSource) get(ctx context.Context, query url.Values) (io.ReadCloser,
 }
 
 // latest reads what a broker keeps.
-func (s *eventSource) latest(ctx context.Context, o eventsOptions) ([]telemetry.Record, error) {
-	body, err := s.get(ctx, nil)
+func (s *eventSource) latest(ctx context.Context, o eventsOptions) ([]eventRecord, error) {
+	body, err := s.get(ctx, url.Values{"kind": o.kinds})
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	var records []telemetry.Record
-	err = s.read(body, func(r telemetry.Record) error {
-		if len(o.kinds) == 0 || slices.Contains(o.kinds, r.Event.Kind()) {
-			records = append(records, r)
-		}
+	var records []eventRecord
+	err = s.read(body, func(r eventRecord) error {
+		records = append(records, r)
 		return nil
 	})
 	if o.last > 0 && len(records) > o.last {
@@ -183,17 +181,16 @@ func (s *eventSource) latest(ctx context.Context, o eventsOptions) ([]telemetry.
 const maxEvent = 4 << 20
 
 // read calls f for each event of a stream.
-func (s *eventSource) read(body io.Reader, f func(telemetry.Record) error) error {
+func (s *eventSource) read(body io.Reader, f func(eventRecord) error) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 0, 1<<16), maxEvent)
 	for lines.Scan() {
-		var lost struct{ Lost uint64 }
-		if json.Unmarshal(lines.Bytes(), &lost) == nil && lost.Lost > 0 {
-			continue // the gap shows in the numbers
-		}
-		var r telemetry.Record
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+		r := eventRecord{raw: bytes.Clone(lines.Bytes())}
+		if err := json.Unmarshal(r.raw, &r); err != nil {
 			return err
+		}
+		if r.Kind == "" {
+			continue // what is lost shows in the numbers of the others
 		}
 		s.seq = max(s.seq, r.Seq)
 		if err := f(r); err != nil {
@@ -207,7 +204,7 @@ func (s *eventSource) read(body io.Reader, f func(telemetry.Record) error) error
 func (a *app) followEvents(ctx context.Context, sources []*eventSource, o eventsOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	records := make(chan telemetry.Record, 256)
+	records := make(chan eventRecord, 256)
 	ended := make(chan error, len(sources))
 	for _, s := range sources {
 		go func() { ended <- s.follow(ctx, o, records) }()
@@ -230,11 +227,11 @@ func (a *app) followEvents(ctx context.Context, sources []*eventSource, o events
 }
 
 // follow passes on what happens after what was shown. It returns when the broker or ctx ends.
-func (s *eventSource) follow(ctx context.Context, o eventsOptions, into chan<- telemetry.Record) error {
+func (s *eventSource) follow(ctx context.Context, o eventsOptions, into chan<- eventRecord) error {
 	body, err := s.get(ctx, url.Values{"follow": {"true"}, "after": {strconv.FormatUint(s.seq, 10)}, "kind": o.kinds})
 	if err == nil {
 		defer body.Close()
-		err = s.read(body, func(r telemetry.Record) error {
+		err = s.read(body, func(r eventRecord) error {
 			select {
 			case into <- r:
 				return nil
@@ -249,24 +246,38 @@ func (s *eventSource) follow(ctx context.Context, o eventsOptions, into chan<- t
 	return fmt.Errorf("%s: its events end here: %w", s.name, err)
 }
 
-func (a *app) printEvent(r telemetry.Record) error {
+func (a *app) printEvent(r eventRecord) error {
 	if a.output == "json" {
-		return a.jsonLine(r)
+		_, err := fmt.Fprintf(a.out, "%s\n", r.raw)
+		return err
 	}
-	fields := telemetry.Fields(r.Event)
+	fields := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(r.raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil {
+		return err
+	}
+	for _, shown := range []string{"seq", "time", "broker", "kind"} {
+		delete(fields, shown)
+	}
 	texts := make([]string, 0, len(fields))
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		texts = append(texts, name+"="+fieldText(fields[name]))
+		texts = append(texts, fieldText(name, fields[name]))
 	}
-	_, err := fmt.Fprintf(a.out, "%s  broker %-3d  %-24s  %s\n", r.Time.Local().Format("15:04:05.000000"), r.Broker, r.Event.Kind(), strings.Join(texts, " "))
+	_, err := fmt.Fprintf(a.out, "%s  broker %-3d  %-24s  %s\n", r.Time.Local().Format("15:04:05.000000"), r.Broker, r.Kind, strings.Join(texts, " "))
 	return err
 }
 
-// fieldText quotes what would otherwise run into the next field.
-func fieldText(v any) string {
+// fieldText is name=value, a duration in nanoseconds with its unit, and quoted where it would otherwise run into the next field.
+func fieldText(name string, v any) string {
 	text := fmt.Sprint(v)
-	if text == "" || strings.ContainsAny(text, " \"\n\t=") {
-		return strconv.Quote(text)
+	if plain, ok := strings.CutSuffix(name, "Ns"); ok {
+		if ns, err := strconv.ParseInt(text, 10, 64); err == nil {
+			name, text = plain, time.Duration(ns).String()
+		}
 	}
-	return text
+	if _, list := v.([]any); !list && (text == "" || strings.ContainsAny(text, " \"\n\t=")) {
+		text = strconv.Quote(text)
+	}
+	return name + "=" + text
 }

@@ -9,8 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
-
-	"github.com/prekraft/prekraft/clients/cli/logdump"
 )
 
 func (a *app) logCommand() *cobra.Command {
@@ -20,7 +18,7 @@ func (a *app) logCommand() *cobra.Command {
 }
 
 func (a *app) logDump() *cobra.Command {
-	var o logdump.Options
+	var o dumpOptions
 	var files []string
 	cmd := &cobra.Command{
 		Use: "dump FILE|DIRECTORY...", Short: "Show what is in log files, without a broker",
@@ -38,7 +36,7 @@ one object per line. What is wrong goes to standard error with the byte where it
 			}
 			o.JSON = a.output == "json"
 			out := bufio.NewWriterSize(a.out, 1<<16)
-			problems, notes, err := logdump.Dump(out, paths, o)
+			problems, notes, err := dumpFiles(out, paths, o)
 			if flushErr := out.Flush(); err == nil {
 				err = flushErr
 			}

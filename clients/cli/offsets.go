@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
 
-	"github.com/prekraft/prekraft/broker/network"
-	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/clients/kafka"
 )
 
@@ -36,16 +33,14 @@ func parseTime(text string) (int64, error) {
 		return -1, nil
 	case "earliest":
 		return -2, nil
-	case "max-timestamp":
-		return -3, nil
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= -3 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= -2 {
 		return n, nil
 	}
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.UnixMilli(), nil
 	}
-	return 0, fmt.Errorf("%w: --time is earliest, latest, max-timestamp, milliseconds since 1970 or a time such as 2026-01-31T15:04:05Z, not %q", errUsage, text)
+	return 0, fmt.Errorf("%w: --time is earliest, latest, milliseconds since 1970 or a time such as 2026-01-31T15:04:05Z, not %q", errUsage, text)
 }
 
 func (a *app) topicsOffsets() *cobra.Command {
@@ -54,10 +49,9 @@ func (a *app) topicsOffsets() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "offsets TOPIC...", Short: "Show offsets of partitions: the first, the end, or that of a time", Args: cobra.MinimumNArgs(1),
 		Long: `Show an offset of each partition, a line topic:partition:offset as kafka-get-offsets prints it. latest is the offset that the next record gets,
-earliest that of the first one, max-timestamp that of the record with the largest timestamp, and for a time it is the first record
-from then on. A partition without such a record has an empty offset.`,
+earliest that of the first one, and for a time it is the first record from then on. A partition without such a record has an empty offset.`,
 		Example: "  prekraft topics offsets orders\n  prekraft topics offsets orders --time earliest\n  prekraft topics offsets orders --time 2026-01-31T15:04:05Z",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			timestamp, err := parseTime(at)
 			if err != nil {
 				return err
@@ -67,14 +61,14 @@ from then on. A partition without such a record has an empty offset.`,
 				return err
 			}
 			defer client.Close()
-			rows, err := a.listOffsets(cmd.Context(), client, args, partitions, timestamp)
+			rows, err := listOffsets(client, args, partitions, timestamp)
 			if err != nil {
 				return err
 			}
 			return a.printOffsets(rows)
 		},
 	}
-	cmd.Flags().StringVar(&at, "time", "latest", "earliest, latest, max-timestamp, `milliseconds` since 1970 or a time such as 2026-01-31T15:04:05Z")
+	cmd.Flags().StringVar(&at, "time", "latest", "earliest, latest, `milliseconds` since 1970 or a time such as 2026-01-31T15:04:05Z")
 	cmd.Flags().Int32SliceVar(&partitions, "partitions", nil, "only these `partitions` (default: all)")
 	return cmd
 }
@@ -142,13 +136,10 @@ func topicError(topic string, err error) error {
 	return fmt.Errorf("topic %s: %w", topic, err)
 }
 
-// listOffsets asks the leaders, each once. sarama's own request has no version that knows max-timestamp.
-func (a *app) listOffsets(ctx context.Context, client sarama.Client, topics []string, wanted []int32, timestamp int64) ([]offsetRow, error) {
-	version := int16(4)
-	if timestamp == -3 {
-		version = 7
-	}
-	requests := map[string]*wire.ListOffsetsRequest{} // by the leader's address
+// listOffsets asks the leaders, each once.
+func listOffsets(client sarama.Client, topics []string, wanted []int32, timestamp int64) ([]offsetRow, error) {
+	requests := map[*sarama.Broker]*sarama.OffsetRequest{}
+	asked := map[*sarama.Broker][]offsetRow{}
 	rows := []offsetRow{}
 	for _, topic := range topics {
 		partitions, err := partitionsOf(client, topic, wanted)
@@ -156,29 +147,28 @@ func (a *app) listOffsets(ctx context.Context, client sarama.Client, topics []st
 			return nil, err
 		}
 		for _, p := range partitions {
+			row := offsetRow{Topic: topic, Partition: p}
 			leader, err := client.Leader(topic, p)
 			if err != nil {
-				rows = append(rows, offsetRow{Topic: topic, Partition: p, Error: new(err.Error())})
+				row.Error = new(err.Error())
+				rows = append(rows, row)
 				continue
 			}
-			r := requests[leader.Addr()]
-			if r == nil {
-				r = &wire.ListOffsetsRequest{ReplicaID: -1}
-				requests[leader.Addr()] = r
+			if requests[leader] == nil {
+				requests[leader] = sarama.NewOffsetRequest(client.Config().Version)
 			}
-			if n := len(r.Topics); n == 0 || r.Topics[n-1].Name != topic {
-				r.Topics = append(r.Topics, wire.ListOffsetsRequestTopic{Name: topic})
-			}
-			last := &r.Topics[len(r.Topics)-1]
-			last.Partitions = append(last.Partitions, wire.ListOffsetsRequestPartition{PartitionIndex: p, CurrentLeaderEpoch: -1, Timestamp: timestamp, MaxNumOffsets: 1})
+			requests[leader].AddBlock(topic, p, timestamp, 1)
+			asked[leader] = append(asked[leader], row)
 		}
 	}
-	for address, request := range requests {
-		answer, err := askOffsets(ctx, address, request, version)
+	for leader, request := range requests {
+		answer, err := leader.GetAvailableOffsets(request)
 		if err != nil {
-			return nil, fmt.Errorf("broker at %s: %w", address, err)
+			return nil, fmt.Errorf("broker %d at %s: %w", leader.ID(), leader.Addr(), err)
 		}
-		rows = append(rows, offsetRows(answer, timestamp)...)
+		for _, row := range asked[leader] {
+			rows = append(rows, row.answered(answer.GetBlock(row.Topic, row.Partition), timestamp))
+		}
 	}
 	slices.SortFunc(rows, func(x, y offsetRow) int {
 		return cmp.Or(strings.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
@@ -186,41 +176,20 @@ func (a *app) listOffsets(ctx context.Context, client sarama.Client, topics []st
 	return rows, nil
 }
 
-func askOffsets(ctx context.Context, address string, request *wire.ListOffsetsRequest, version int16) (*wire.ListOffsetsResponse, error) {
-	connection, err := network.Dial(ctx, network.DialConfig{ClientID: "prekraft-offsets"}, address)
-	if err != nil {
-		return nil, err
-	}
-	defer connection.Close()
-	answer, err := connection.Do(ctx, request, version)
-	if err != nil {
-		return nil, err
-	}
-	offsets, ok := answer.(*wire.ListOffsetsResponse)
-	if !ok {
-		return nil, fmt.Errorf("an answer of another kind: %T", answer)
-	}
-	return offsets, nil
-}
-
-func offsetRows(answer *wire.ListOffsetsResponse, timestamp int64) []offsetRow {
-	var rows []offsetRow
-	for _, topic := range answer.Topics {
-		for _, p := range topic.Partitions {
-			row := offsetRow{Topic: topic.Name, Partition: p.PartitionIndex}
-			switch {
-			case p.ErrorCode != 0:
-				row.Error = new(fmt.Sprint(p.ErrorCode))
-			case p.Offset >= 0:
-				row.Offset = &p.Offset
-				if timestamp >= 0 || timestamp == -3 {
-					row.Timestamp = &p.Timestamp
-				}
-			}
-			rows = append(rows, row)
+// answered is the row with what the leader says.
+func (r offsetRow) answered(block *sarama.OffsetResponseBlock, timestamp int64) offsetRow {
+	switch {
+	case block == nil:
+		r.Error = new(sarama.ErrIncompleteResponse.Error())
+	case block.Err != sarama.ErrNoError:
+		r.Error = new(block.Err.Error())
+	case block.Offset >= 0:
+		r.Offset = &block.Offset
+		if timestamp >= 0 {
+			r.Timestamp = &block.Timestamp
 		}
 	}
-	return rows
+	return r
 }
 
 // deletion is one partition of kafka-delete-records' file.

@@ -1,4 +1,4 @@
-package logdump
+package cli
 
 import (
 	"encoding/json"
@@ -12,14 +12,19 @@ import (
 	"strings"
 )
 
-// MaxBatch is the largest batch in bytes whose records and checksum are looked at; a larger one is a problem.
-const MaxBatch = 256 << 20
+// What `log dump` shows are the lines of Apache Kafka's kafka-dump-log (core/src/main/scala/kafka/tools/DumpLogSegments.scala), or one JSON object per
+// line. Files are judged as they are read; unlike Apache's tool this one goes on behind a problem as long as that makes sense, and never ends with a stack
+// trace. It never writes, and a broker may use the files meanwhile. Memory: one batch of at most maxDumpBatch bytes, whatever the size of the files;
+// indexes are compared with their log by walking through both side by side.
+
+// maxDumpBatch is the largest batch in bytes whose records and checksum are looked at; a larger one is a problem.
+const maxDumpBatch = 256 << 20
 
 // maxSmallFile bounds the files that are read whole: snapshots, checkpoints and properties.
 const maxSmallFile = 256 << 20
 
-// Options say what to show.
-type Options struct {
+// dumpOptions say what to show.
+type dumpOptions struct {
 	// Deep shows records, not only batches.
 	Deep bool
 	// Payload shows keys and values too; it implies Deep.
@@ -36,8 +41,8 @@ type Options struct {
 	JSON bool
 }
 
-// Problem is something wrong in a file.
-type Problem struct {
+// dumpProblem is something wrong in a file.
+type dumpProblem struct {
 	File string `json:"file"`
 	// Byte is the position where it begins, -1 when the whole file is meant.
 	Byte int64  `json:"byte"`
@@ -45,7 +50,7 @@ type Problem struct {
 }
 
 // String gives the problem for people.
-func (p Problem) String() string {
+func (p dumpProblem) String() string {
 	if p.Byte < 0 {
 		return p.File + ": " + p.Text
 	}
@@ -56,17 +61,17 @@ func (p Problem) String() string {
 type dumper struct {
 	out      io.Writer
 	json     *json.Encoder
-	o        Options
-	problems []Problem
+	o        dumpOptions
+	problems []dumpProblem
 	notes    []string
 }
 
 // maxProblems bounds the problems that are kept; one broken file can have a problem per entry.
 const maxProblems = 1000
 
-// Dump shows files and directories, the files of a directory in the order of their names. It returns what is wrong with them, at most 1000 problems, and notes:
+// dumpFiles shows files and directories, the files of a directory in the order of their names. It returns what is wrong with them, at most 1000 problems, and notes:
 // things that are worth knowing and can be right, such as the gaps that compaction leaves. The error is one of opening, reading or writing.
-func Dump(out io.Writer, paths []string, o Options) (problems []Problem, notes []string, err error) {
+func dumpFiles(out io.Writer, paths []string, o dumpOptions) (problems []dumpProblem, notes []string, err error) {
 	o.Deep = o.Deep || o.Payload
 	d := &dumper{out: out, o: o}
 	if o.JSON {
@@ -208,7 +213,7 @@ func (d *dumper) emit(v any) error {
 
 func (d *dumper) problem(path string, at int64, format string, args ...any) {
 	if len(d.problems) < maxProblems {
-		d.problems = append(d.problems, Problem{path, at, fmt.Sprintf(format, args...)})
+		d.problems = append(d.problems, dumpProblem{path, at, fmt.Sprintf(format, args...)})
 	}
 }
 

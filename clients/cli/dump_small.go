@@ -1,4 +1,4 @@
-package logdump
+package cli
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package logdump
+package cli
 
 import (
 	"bufio"
@@ -116,8 +116,8 @@ type batchRow struct {
 	Valid           bool   `json:"isValid"`
 }
 
-// recordRow is a record in JSON. Keys and values are text, or base64 when they aren't UTF-8.
-type recordRow struct {
+// dumpRecordRow is a record in JSON. Keys and values are text, or base64 when they aren't UTF-8.
+type dumpRecordRow struct {
 	Type        string      `json:"type"`
 	Offset      int64       `json:"offset"`
 	Timestamp   int64       `json:"timestamp"`
@@ -131,12 +131,6 @@ type recordRow struct {
 	KeyBase64   []byte      `json:"keyBase64,omitempty"`
 	Value       *string     `json:"value,omitempty"`
 	ValueBase64 []byte      `json:"valueBase64,omitempty"`
-}
-
-type headerRow struct {
-	Key         string  `json:"key"`
-	Value       *string `json:"value"`
-	ValueBase64 []byte  `json:"valueBase64,omitempty"`
 }
 
 // log shows a .log.
@@ -192,8 +186,8 @@ func (d *dumper) batch(path string, r *logReader, h record.Header, codecs *recor
 		row.DeleteHorizonMs = new(h.BaseTimestamp)
 	}
 	gaps.batch(d, path, pos, h)
-	if h.SizeInBytes() > MaxBatch {
-		d.problem(path, pos, "a batch of %d bytes: more than this tool looks at (%d)", h.SizeInBytes(), int64(MaxBatch))
+	if h.SizeInBytes() > maxDumpBatch {
+		d.problem(path, pos, "a batch of %d bytes: more than this tool looks at (%d)", h.SizeInBytes(), int64(maxDumpBatch))
 		d.batchLine(row)
 		return errors.Join(r.skip(h), d.emit(row))
 	}
@@ -247,7 +241,7 @@ func (d *dumper) records(path string, pos int64, entry []byte, h record.Header, 
 		}
 		gaps.record(rec.Offset)
 		if d.json != nil {
-			if err := d.emit(d.recordRow(&rec, h)); err != nil {
+			if err := d.emit(d.dumpRecordRow(&rec, h)); err != nil {
 				return err
 			}
 			continue
@@ -263,17 +257,17 @@ func (d *dumper) records(path string, pos int64, entry []byte, h record.Header, 
 func (d *dumper) recordLine(line *strings.Builder, rec *record.Record, h record.Header) {
 	prefix := "| "
 	if !d.o.SkipMetadata {
-		fmt.Fprintf(line, "| offset: %d %s: %d keySize: %d valueSize: %d", rec.Offset, h.TimestampType(), rec.Timestamp, size(rec.Key), size(rec.Value))
+		fmt.Fprintf(line, "| offset: %d %s: %d keySize: %d valueSize: %d", rec.Offset, h.TimestampType(), rec.Timestamp, nullableSize(rec.Key), nullableSize(rec.Value))
 		prefix = " "
 		if h.Magic >= 2 {
 			line.WriteString(" sequence: ")
-			line.WriteString(strconv.Itoa(int(sequence(rec, h))))
+			line.WriteString(strconv.Itoa(int(recordSequence(rec, h))))
 			line.WriteString(" headerKeys: [")
 			for i, header := range rec.Headers {
 				if i > 0 {
 					line.WriteByte(',')
 				}
-				line.WriteString(text(header.Key))
+				line.WriteString(javaText(header.Key))
 			}
 			line.WriteByte(']')
 		} else if crc, ok := legacyCRC(rec, h); ok {
@@ -290,22 +284,22 @@ func (d *dumper) recordLine(line *strings.Builder, rec *record.Record, h record.
 	}
 	if d.o.Payload && !h.IsControl() {
 		if rec.Key != nil {
-			line.WriteString(prefix + "key: " + text(rec.Key))
+			line.WriteString(prefix + "key: " + javaText(rec.Key))
 		}
 		if rec.Value != nil {
-			line.WriteString(" payload: " + text(rec.Value))
+			line.WriteString(" payload: " + javaText(rec.Value))
 		}
 	}
 }
 
-func (d *dumper) recordRow(rec *record.Record, h record.Header) recordRow {
-	row := recordRow{Type: "record", Offset: rec.Offset, Timestamp: rec.Timestamp, KeySize: size(rec.Key), ValueSize: size(rec.Value)}
+func (d *dumper) dumpRecordRow(rec *record.Record, h record.Header) dumpRecordRow {
+	row := dumpRecordRow{Type: "record", Offset: rec.Offset, Timestamp: rec.Timestamp, KeySize: nullableSize(rec.Key), ValueSize: nullableSize(rec.Value)}
 	if h.Magic >= 2 {
-		row.Sequence = new(sequence(rec, h))
+		row.Sequence = new(recordSequence(rec, h))
 	}
 	for _, header := range rec.Headers {
-		value, binary := printable(header.Value)
-		row.Headers = append(row.Headers, headerRow{text(header.Key), value, binary})
+		value, binary := textOrBytes(header.Value)
+		row.Headers = append(row.Headers, headerRow{javaText(header.Key), value, binary})
 	}
 	if h.IsControl() {
 		control, marker := controlOf(rec)
@@ -316,8 +310,8 @@ func (d *dumper) recordRow(rec *record.Record, h record.Header) recordRow {
 		return row
 	}
 	if d.o.Payload {
-		row.Key, row.KeyBase64 = printable(rec.Key)
-		row.Value, row.ValueBase64 = printable(rec.Value)
+		row.Key, row.KeyBase64 = textOrBytes(rec.Key)
+		row.Value, row.ValueBase64 = textOrBytes(rec.Value)
 	}
 	return row
 }
@@ -333,38 +327,27 @@ func controlOf(rec *record.Record) (record.ControlType, *record.EndTxnMarker) {
 	return control, nil
 }
 
-// size is the length that Kafka stores: -1 for null.
-func size(b []byte) int {
+// nullableSize is the length that Kafka stores: -1 for null.
+func nullableSize(b []byte) int {
 	if b == nil {
 		return -1
 	}
 	return len(b)
 }
 
-func sequence(rec *record.Record, h record.Header) int32 {
+func recordSequence(rec *record.Record, h record.Header) int32 {
 	if h.BaseSequence < 0 {
 		return record.NoSequence
 	}
 	return record.IncrementSequence(h.BaseSequence, rec.OffsetDelta)
 }
 
-// text decodes UTF-8 as Java does: what isn't is replaced.
-func text(b []byte) string {
+// javaText decodes UTF-8 as Java does: what isn't is replaced.
+func javaText(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
 	return string([]rune(string(b)))
-}
-
-// printable returns bytes as text, or as they are when they aren't text. Nil gives neither.
-func printable(b []byte) (*string, []byte) {
-	if b == nil {
-		return nil, nil
-	}
-	if !utf8.Valid(b) {
-		return nil, append([]byte(nil), b...)
-	}
-	return new(string(b)), nil
 }
 
 // legacyCRC computes the checksum of a message of magic 0 or 1 from its parts. Inside of a wrapper with LogAppendTime the message's own timestamp isn't known,
@@ -379,7 +362,7 @@ func legacyCRC(rec *record.Record, h record.Header) (crc uint32, ok bool) {
 	}
 	crc = crc32.ChecksumIEEE(head)
 	for _, b := range [][]byte{rec.Key, rec.Value} {
-		crc = crc32.Update(crc, crc32.IEEETable, binary.BigEndian.AppendUint32(nil, uint32(int32(size(b)))))
+		crc = crc32.Update(crc, crc32.IEEETable, binary.BigEndian.AppendUint32(nil, uint32(int32(nullableSize(b)))))
 		crc = crc32.Update(crc, crc32.IEEETable, b)
 	}
 	return crc, true

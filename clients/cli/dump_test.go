@@ -1,4 +1,4 @@
-package logdump
+package cli
 
 import (
 	"bufio"
@@ -17,8 +17,8 @@ import (
 // The files that are dumped were written by Apache Kafka 3.9.1: a log directory, and single entries of every magic and codec. testdata holds what its own
 // kafka-dump-log says about them.
 const (
-	apacheLogs    = "../../../broker/commitlog/testdata/apache"
-	apacheEntries = "../../../broker/record/testdata/java/entries.txt"
+	apacheLogs    = "../../broker/commitlog/testdata/apache"
+	apacheEntries = "../../broker/record/testdata/java/entries.txt"
 )
 
 func segmentFiles() []string {
@@ -30,13 +30,13 @@ func segmentFiles() []string {
 
 func golden(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
+	b, err := os.ReadFile(filepath.Join("testdata", "dump", name))
 	require.NoError(t, err)
 	return string(b)
 }
 
 func TestSameLinesAsApache(t *testing.T) {
-	for name, o := range map[string]Options{
+	for name, o := range map[string]dumpOptions{
 		"batches.txt": {},
 		"deep.txt":    {Deep: true},
 		"payload.txt": {Payload: true},
@@ -52,7 +52,7 @@ func TestSameLinesAsApache(t *testing.T) {
 			}
 			t.Chdir(filepath.Join(apacheLogs, "golden-0"))
 			var out bytes.Buffer
-			problems, notes, err := Dump(&out, files, o)
+			problems, notes, err := dumpFiles(&out, files, o)
 			require.NoError(t, err)
 			require.Empty(t, problems)
 			require.Empty(t, notes)
@@ -96,7 +96,7 @@ func TestEveryMagicAndCodec(t *testing.T) {
 	}
 	require.NotEmpty(t, files)
 	var out bytes.Buffer
-	problems, notes, err := Dump(&out, files, Options{Payload: true})
+	problems, notes, err := dumpFiles(&out, files, dumpOptions{Payload: true})
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	require.Equal(t, []string{"Non-consecutive offsets in v2-none-gaps/00000000000000000000.log", "  52 is followed by 57"}, notes)
@@ -104,7 +104,7 @@ func TestEveryMagicAndCodec(t *testing.T) {
 
 	// Of all entries, also those that would make the golden file large.
 	out.Reset()
-	problems, _, err = Dump(&out, []string{"."}, Options{Payload: true, JSON: true})
+	problems, _, err = dumpFiles(&out, []string{"."}, dumpOptions{Payload: true, JSON: true})
 	require.NoError(t, err)
 	require.Empty(t, problems)
 }
@@ -112,7 +112,7 @@ func TestEveryMagicAndCodec(t *testing.T) {
 func TestDirectoryWithCheckpoints(t *testing.T) {
 	t.Chdir(apacheLogs)
 	var out bytes.Buffer
-	problems, notes, err := Dump(&out, []string{"."}, Options{JSON: true})
+	problems, notes, err := dumpFiles(&out, []string{"."}, dumpOptions{JSON: true})
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	require.Empty(t, notes)
@@ -141,7 +141,7 @@ func TestDirectoryWithCheckpoints(t *testing.T) {
 }
 
 // damage copies the first segment into a directory, lets f change a file, and returns what the dump says is wrong.
-func damage(t *testing.T, name string, f func([]byte) []byte, o Options) []Problem {
+func damage(t *testing.T, name string, f func([]byte) []byte, o dumpOptions) []dumpProblem {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(apacheLogs, "golden-0"))))
@@ -150,7 +150,7 @@ func damage(t *testing.T, name string, f func([]byte) []byte, o Options) []Probl
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, f(b), 0o644))
 	var out bytes.Buffer
-	problems, _, err := Dump(&out, []string{path}, o)
+	problems, _, err := dumpFiles(&out, []string{path}, o)
 	require.NoError(t, err)
 	return problems
 }
@@ -187,9 +187,9 @@ func TestSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"partition.metadata", "partition.metadata", func([]byte) []byte { return []byte("version: 0\nnonsense") }, 11, "nonsense"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			problems := damage(t, test.file, test.damage, Options{Payload: true})
+			problems := damage(t, test.file, test.damage, dumpOptions{Payload: true})
 			require.NotEmpty(t, problems)
-			require.True(t, slices.ContainsFunc(problems, func(p Problem) bool { return p.Byte == test.at && strings.Contains(p.Text, test.text) }), "%v", problems)
+			require.True(t, slices.ContainsFunc(problems, func(p dumpProblem) bool { return p.Byte == test.at && strings.Contains(p.Text, test.text) }), "%v", problems)
 			require.Contains(t, problems[0].String(), test.file+": ")
 		})
 	}
@@ -202,7 +202,7 @@ func TestNoCutOfALogIsAnErrorOrAPanic(t *testing.T) {
 	for n := range whole {
 		require.NoError(t, os.WriteFile(path, whole[:n], 0o644))
 		var out bytes.Buffer
-		problems, _, err := Dump(&out, []string{path}, Options{Payload: true})
+		problems, _, err := dumpFiles(&out, []string{path}, dumpOptions{Payload: true})
 		require.NoError(t, err)
 		whole := n == 0 || n == 78 || n == 234 || n == 312
 		require.Equal(t, whole, len(problems) == 0, "cut at %d: %v", n, problems)
@@ -212,7 +212,7 @@ func TestNoCutOfALogIsAnErrorOrAPanic(t *testing.T) {
 		flipped[n] ^= 0xff
 		require.NoError(t, os.WriteFile(path, flipped, 0o644))
 		var out bytes.Buffer
-		_, _, err := Dump(&out, []string{path}, Options{Payload: true})
+		_, _, err := dumpFiles(&out, []string{path}, dumpOptions{Payload: true})
 		require.NoError(t, err)
 	}
 }
@@ -221,17 +221,17 @@ func TestFilesThatAreNotOfALog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notes.txt")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))
 	var out bytes.Buffer
-	_, _, err := Dump(&out, []string{path}, Options{})
+	_, _, err := dumpFiles(&out, []string{path}, dumpOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "Dumping "+path+"\nIgnoring unknown file "+path+"\n", out.String())
-	_, _, err = Dump(&out, []string{path + "x"}, Options{})
+	_, _, err = dumpFiles(&out, []string{path + "x"}, dumpOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestStopsAtMaxBytes(t *testing.T) {
 	t.Chdir(filepath.Join(apacheLogs, "golden-0"))
 	var out bytes.Buffer
-	_, _, err := Dump(&out, []string{"00000000000000000000.log"}, Options{MaxBytes: 200})
+	_, _, err := dumpFiles(&out, []string{"00000000000000000000.log"}, dumpOptions{MaxBytes: 200})
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(out.String(), "baseOffset"))
 }
@@ -245,7 +245,7 @@ func TestTransitionalNames(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".deleted"), b, 0o644))
 	}
 	var out bytes.Buffer
-	problems, _, err := Dump(&out, []string{dir}, Options{})
+	problems, _, err := dumpFiles(&out, []string{dir}, dumpOptions{})
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	require.Contains(t, out.String(), "offset: 7 position: 568")
