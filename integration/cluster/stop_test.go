@@ -1,0 +1,94 @@
+package cluster_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/stretchr/testify/require"
+
+	"github.com/prekraft/prekraft/integration/cluster"
+	"github.com/prekraft/prekraft/integration/realzk"
+)
+
+// Brokers are stopped and started cleanly, one after the other, while a producer writes: it notices nothing but a pause.
+func TestRollingRestartDuringLoad(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t)
+	createTopic(t, c, "load", 6)
+	producer := c.SyncProducer(t, func(config *sarama.Config) {
+		config.Producer.Retry.Backoff, config.Metadata.Retry.Backoff = 10*time.Millisecond, 10*time.Millisecond
+		config.Producer.Retry.Max, config.Metadata.Retry.Max = 1000, 1000
+	})
+	stop := make(chan struct{})
+	sent := 0
+	var producing sync.WaitGroup
+	producing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "load", Value: sarama.StringEncoder(fmt.Sprint(sent))}); err != nil {
+				t.Errorf("record %d: %v", sent, err)
+				return
+			}
+			sent++
+		}
+	})
+	for _, id := range c.IDs() {
+		c.Restart(id)
+		c.WaitTopic("load", 6)
+	}
+	close(stop)
+	producing.Wait()
+	found := readAll(t, c, "load", 6)
+	for i := range sent {
+		require.Equal(t, 1, found[fmt.Sprint(i)], "record %d", i)
+	}
+}
+
+// Thousands of connections that say nothing hold nobody up, and are gone with the broker.
+func TestManyIdleConnections(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Brokers(1), cluster.InMemory())
+	conns := make([]net.Conn, 5000)
+	for i := range conns {
+		var err error
+		conns[i], err = c.DialContext(t.Context(), "tcp", c.Addr(1))
+		require.NoError(t, err)
+	}
+	roundTripOn(t, c, "orders")
+	c.Stop(1)
+	for _, conn := range conns {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, err := conn.Read(make([]byte, 1))
+		require.Error(t, err)
+		var failed net.Error
+		require.False(t, errors.As(err, &failed) && failed.Timeout(), "a connection is open although the broker has stopped")
+		require.NoError(t, conn.Close())
+	}
+}
+
+// The same cluster on Apache's own ZooKeeper, side by side with another one in a chroot of its own.
+func TestClusterOnRealZooKeeper(t *testing.T) {
+	t.Parallel()
+	zookeeper := realzk.Start(t, realzk.Options{})
+	one := cluster.Start(t, cluster.ZooKeeper(zookeeper.Address()))
+	other := cluster.Start(t, cluster.ZooKeeper(zookeeper.Address()), cluster.Brokers(1))
+	require.Nil(t, one.ZooKeeper())
+	require.NotEqual(t, one.ZooKeeperConnect(), other.ZooKeeperConnect())
+	roundTripOn(t, one, "orders")
+	old, epoch := one.Controller()
+	one.Stop(old)
+	_, next := one.WaitController(old)
+	require.Equal(t, epoch+1, next)
+	one.Start(old)
+	roundTripOn(t, one, "again")
+	require.Nil(t, other.Broker(1).Metadata().Topic("orders"))
+}
