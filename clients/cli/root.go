@@ -91,7 +91,7 @@ themselves; --bootstrap and --zookeeper lead them to another one.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.bootstrap, "bootstrap", defaultBootstrap, "brokers to start from, `HOST:PORT[,HOST:PORT]`")
 	flags.StringVar(&a.zookeeper, "zookeeper", defaultZooKeeper, "ZooKeeper, `HOST:PORT[,HOST:PORT][/CHROOT]`")
-	flags.StringVarP(&a.output, "output", "o", "table", "`table` for people or json for programs")
+	flags.StringVarP(&a.output, "output", "o", "table", "`FORMAT`: table for people or json for programs")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.output != "table" && a.output != "json" {
 			return fmt.Errorf("%w: --output is table or json, not %q", errUsage, a.output)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"path"
 	"slices"
 	"strings"
@@ -42,6 +43,9 @@ func (a *app) zkConnect(ctx context.Context) (*zkReader, error) {
 		return nil, fmt.Errorf("%w: --zookeeper: %w", errUsage, err)
 	}
 	server := strings.Join(servers, ",")
+	if err := anyAnswers(ctx, servers); err != nil {
+		return nil, fmt.Errorf("no ZooKeeper answers at %s; start a cluster with `prekraft dev`, or say where yours is with --zookeeper: %w", server, err)
+	}
 	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: server, SessionTimeout: 10 * time.Second, ConnectionTimeout: 5 * time.Second})
 	if err != nil {
 		return nil, fmt.Errorf("no ZooKeeper answers at %s; start a cluster with `prekraft dev`, or say where yours is with --zookeeper: %w", server, err)
@@ -59,6 +63,20 @@ func (a *app) zkConnect(ctx context.Context) (*zkReader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// anyAnswers returns at once when every server refuses connections, where a session would be tried for as long as its timeout lets it.
+func anyAnswers(ctx context.Context, servers []string) error {
+	var errs []error
+	for _, server := range servers {
+		dialer := net.Dialer{Timeout: 3 * time.Second}
+		conn, err := dialer.DialContext(ctx, "tcp", server)
+		if err == nil {
+			return conn.Close()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // full joins the chroot to a path.
