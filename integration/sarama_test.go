@@ -230,10 +230,11 @@ func TestConfigsByAdmin(t *testing.T) {
 	})
 	require.NoError(t, send(500))
 	value := func(kind sarama.ConfigResourceType, entity, name string) sarama.ConfigEntry {
-		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: kind, Name: entity, ConfigNames: []string{name}})
+		results, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: kind, Name: entity, ConfigNames: []string{name}}}, sarama.DescribeConfigsOptions{})
 		require.NoError(t, err)
-		require.Len(t, entries, 1)
-		return entries[0]
+		require.Len(t, results, 1)
+		require.Len(t, results[0].Configs, 1)
+		return results[0].Configs[0]
 	}
 	require.Equal(t, "1000", value(sarama.TopicResource, "orders", "max.message.bytes").Value)
 	require.Equal(t, sarama.SourceTopic, value(sarama.TopicResource, "orders", "max.message.bytes").Source)

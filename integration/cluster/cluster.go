@@ -247,6 +247,7 @@ func (c *Cluster) ExpireSession(id int32) {
 	c.mu.Unlock()
 	if m == nil {
 		c.t.Fatalf("there is no broker %d", id)
+		return
 	}
 	session := m.session
 	if b := c.Broker(id); b != nil {
@@ -344,6 +345,6 @@ func (c *Cluster) stop() {
 	if inBubble() {
 		// A closed sarama consumer has goroutines that look up from a short sleep before they end. A bubble's clock stands still once its test is over, so they get
 		// their (virtual) time here.
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	}
 }

@@ -81,7 +81,7 @@ func TestControllerIsKilled(t *testing.T) {
 			return nil
 		})
 		dead := state(t, c, "orders", partition)
-		require.Equal(t, int32(-1), int32(dead.Leader))
+		require.Equal(t, int32(-1), dead.Leader)
 		require.Equal(t, before.ISR, dead.ISR, "the ISR is kept")
 		require.Equal(t, before.LeaderEpoch+1, dead.LeaderEpoch)
 		createTopic(t, c, "meanwhile", 3)
@@ -182,7 +182,7 @@ func TestZooKeeperIsAwayForLongerThanTheSession(t *testing.T) {
 			epochs = append(epochs, c.Broker(id).Epoch())
 			c.Network().Cut("zookeeper", fmt.Sprintf("broker-%d", id))
 		}
-		time.Sleep(3 * cluster.DefaultSessionTimeout)
+		<-time.After(3 * cluster.DefaultSessionTimeout)
 		send(1)
 		c.Network().HealAll()
 		c.Wait("all brokers to be registered again", func() error {
@@ -228,7 +228,7 @@ func TestZooKeeperIsAbsentAtStart(t *testing.T) {
 		require.NoError(t, err)
 		started := make(chan error, 1)
 		go func() { started <- b.Start(t.Context()) }()
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		synctest.Wait()
 		require.False(t, b.Readiness().Ready())
 		c.Network().Allow("zookeeper:2181")

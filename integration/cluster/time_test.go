@@ -60,9 +60,9 @@ func TestSevenDaysOfRetention(t *testing.T) {
 			}
 			return -1
 		}
-		time.Sleep(6 * 24 * time.Hour)
+		<-time.After(6 * 24 * time.Hour)
 		require.Zero(t, start())
-		time.Sleep(2 * 24 * time.Hour)
+		<-time.After(2 * 24 * time.Hour)
 		require.Equal(t, int64(1), start())
 		deleted := c.WaitEvent(1, 0, "segments deleted", func(r telemetry.Record) bool { _, ok := r.Event.(telemetry.SegmentsDeleted); return ok })
 		require.Equal(t, "orders", deleted.Event.(telemetry.SegmentsDeleted).Topic)
@@ -93,9 +93,9 @@ func TestProducerIDExpires(t *testing.T) {
 			return len(resp.(*wire.DescribeProducersResponse).Topics[0].Partitions[0].ActiveProducers)
 		}
 		require.Equal(t, 1, active())
-		time.Sleep(23 * time.Hour)
+		<-time.After(23 * time.Hour)
 		require.Equal(t, 1, active())
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		require.Zero(t, active())
 		_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "orders", Value: sarama.StringEncoder("y")})
 		require.NoError(t, err, "a forgotten producer that goes on is known again")

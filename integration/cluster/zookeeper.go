@@ -110,7 +110,7 @@ func (c *Cluster) controller() (id, epoch int32, err error) {
 		if err != nil {
 			return -1, 0, err
 		}
-		id = int32(decoded.BrokerID)
+		id = decoded.BrokerID
 	}
 	if epochExists {
 		decoded, err := znode.DecodeControllerEpoch(epochData)
