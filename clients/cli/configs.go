@@ -77,14 +77,14 @@ func (a *app) configsDescribe() *cobra.Command {
 				return err
 			}
 			defer admin.Close()
-			var entries []sarama.ConfigEntry
 			if resource.Type == sarama.TopicResource {
 				// sarama asks any broker; a topic that doesn't exist is an error of the answer.
 				if _, err := client.Partitions(resource.Name); err != nil {
 					return topicError(resource.Name, err)
 				}
 			}
-			if entries, err = admin.DescribeConfig(resource); err != nil {
+			entries, err := describeConfigs(admin, resource)
+			if err != nil {
 				return err
 			}
 			slices.SortFunc(entries, func(x, y sarama.ConfigEntry) int { return strings.Compare(x.Name, y.Name) })
@@ -114,6 +114,22 @@ func (a *app) configsDescribe() *cobra.Command {
 	target.flags(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "static and default values too")
 	return cmd
+}
+
+// describeConfigs asks for a resource's configs with all places that each value could come from.
+func describeConfigs(admin sarama.ClusterAdmin, resource sarama.ConfigResource) ([]sarama.ConfigEntry, error) {
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{&resource}, sarama.DescribeConfigsOptions{IncludeSynonyms: true})
+	if err != nil {
+		return nil, err
+	}
+	var entries []sarama.ConfigEntry
+	for _, r := range results {
+		if r.ErrorCode != sarama.ErrNoError {
+			return nil, fmt.Errorf("%w: %s", r.ErrorCode, r.ErrorMsg)
+		}
+		entries = append(entries, r.Configs...)
+	}
+	return entries, nil
 }
 
 func configRows(entries []sarama.ConfigEntry) []configRow {
