@@ -34,12 +34,15 @@ type history struct {
 
 func handOver(t *testing.T, connect string, makers [2]maker) {
 	const topic = "heirloom"
-	n := newNode(t, makers[0], connect, 1)
+	// A controller that stays, without partitions: it makes each stop and start of the other a new leader epoch.
+	n, controller := newNode(t, makers[0], connect, 1), newNode(t, makers[0], connect, 2)
+	controller.start()
 	n.start()
-	c := &cluster{t: t, nodes: []*node{n}}
+	c := &cluster{t: t, nodes: []*node{n, controller}}
+	c.agreed()
 	small := "16384"
 	tiny := "512"
-	require.NoError(t, c.admin(t).CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 2, ReplicationFactor: 1,
+	require.NoError(t, c.admin(t).CreateTopic(topic, &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: map[int32][]int32{0: {1}, 1: {1}},
 		ConfigEntries: map[string]*string{"segment.bytes": &small, "index.interval.bytes": &tiny}}, false))
 	c.led(topic, 2)
 	h := &history{records: map[int32][]message{}, epochs: map[int32]int64{}}
@@ -50,9 +53,10 @@ func handOver(t *testing.T, connect string, makers [2]maker) {
 	require.NoError(t, err)
 	h.oldest = low
 	h.remember(t, n, topic)
-	// Once more on the same broker, so that there are leader epochs to keep.
+	// First once more on the same maker's, so that the other one finds a leader epoch that has ended.
 	for _, next := range []maker{makers[0], makers[1], makers[0], makers[1]} {
 		n.p.stop()
+		c.agreed()
 		n.maker = next
 		n.start()
 		c.led(topic, 2)

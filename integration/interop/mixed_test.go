@@ -89,10 +89,11 @@ func (c *cluster) exercise(topic string) {
 	for _, n := range c.nodes {
 		one, err := sarama.NewClusterAdmin([]string{n.address}, saramaConfig())
 		require.NoError(t, err)
-		entries, err := one.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms"}})
+		described, err := one.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"retention.ms"}}}, sarama.DescribeConfigsOptions{})
 		require.NoError(t, err)
-		require.Len(t, entries, 1)
-		require.Equal(t, value, entries[0].Value, "%s, broker %d", n.maker, n.id)
+		require.Len(t, described, 1)
+		require.Len(t, described[0].Configs, 1)
+		require.Equal(t, value, described[0].Configs[0].Value, "%s, broker %d", n.maker, n.id)
 		require.NoError(t, one.Close())
 	}
 

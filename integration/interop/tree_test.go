@@ -194,17 +194,17 @@ func dump(t testing.TB, conn *zk.Conn, c *cluster, chroot string) []string {
 			return
 		}
 		data, stat, err := conn.Get(p)
-		if err == zk.ErrNoNode {
+		if errors.Is(err, zk.ErrNoNode) {
 			return
 		}
 		require.NoError(t, err, p)
 		children, _, err := conn.Children(p)
-		if err == zk.ErrNoNode {
+		if errors.Is(err, zk.ErrNoNode) {
 			return
 		}
 		require.NoError(t, err, p)
 		acl, _, err := conn.GetACL(p)
-		if err == zk.ErrNoNode {
+		if errors.Is(err, zk.ErrNoNode) {
 			return
 		}
 		require.NoError(t, err, p)
