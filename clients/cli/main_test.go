@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/prekraft/prekraft/clients/kafka"
 )
@@ -27,6 +30,14 @@ func TestMain(m *testing.M) {
 	}
 	binaryDir = dir
 	status := m.Run()
+	if status == 0 {
+		// One goroutine of sarama's metrics library stays for ever by design, as do idle connections of the default HTTP client for a while.
+		http.DefaultClient.CloseIdleConnections()
+		if err := goleak.Find(goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+	}
 	_ = os.RemoveAll(dir)
 	os.Exit(status)
 }
