@@ -133,7 +133,10 @@ func (d *dumper) openSibling(path string) (*logReader, error) {
 func (d *dumper) checkIndexEntry(path string, pos int64, row indexRow, log *logReader) error {
 	for log.pos < row.Position {
 		h, err := log.peek()
-		if err != nil {
+		if err != nil && !endOfLog(err) {
+			return err
+		}
+		if endOfLog(err) {
 			d.problem(path, pos, "offset %d at position %d: %s ends at %d", row.Offset, row.Position, plainBase(log.file.Name()), log.pos)
 			return nil
 		}
@@ -205,7 +208,10 @@ func (d *dumper) timeIndex(path string) error {
 func (d *dumper) checkTimeEntry(path string, pos int64, row timeIndexRow, log *logReader, largest *int64) error {
 	for {
 		h, err := log.peek()
-		if err != nil {
+		if err != nil && !endOfLog(err) {
+			return err
+		}
+		if endOfLog(err) {
 			d.problem(path, pos, "timestamp %d at offset %d: %s ends before that offset", row.Timestamp, row.Offset, plainBase(log.file.Name()))
 			return nil
 		}

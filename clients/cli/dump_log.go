@@ -56,6 +56,11 @@ func (r *logReader) peek() (record.Header, error) {
 	return h, err
 }
 
+// endOfLog says whether an error of peek means that no entry follows, because the log ends or because of what stands there.
+func endOfLog(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, record.ErrIncomplete) || errors.Is(err, record.ErrCorrupt)
+}
+
 // skip goes to the next entry.
 func (r *logReader) skip(h record.Header) error {
 	_, err := r.in.Discard(int(h.SizeInBytes()))
@@ -146,10 +151,10 @@ func (d *dumper) log(path string) error {
 	var codecs record.Codecs
 	for d.o.MaxBytes <= 0 || r.pos < d.o.MaxBytes {
 		h, err := r.peek()
-		if errors.Is(err, io.EOF) && r.pos == r.size {
+		if r.pos == r.size {
 			break
 		}
-		if errors.Is(err, record.ErrIncomplete) || errors.Is(err, record.ErrCorrupt) {
+		if endOfLog(err) {
 			d.tail(path, r, err)
 			break
 		}

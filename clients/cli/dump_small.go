@@ -150,13 +150,13 @@ func (d *dumper) checkpoint(path, content string, fields int, show func(numbers 
 			continue
 		}
 		words := strings.Fields(line)
-		switch {
-		case number == 1:
+		switch number {
+		case 1:
 			if words[0] != "0" {
 				d.problem(path, at, "version %.20q instead of 0", line)
 			}
 			continue
-		case number == 2:
+		case 2:
 			n, err := strconv.Atoi(words[0])
 			if err != nil {
 				d.problem(path, at, "the number of entries is %.20q", line)

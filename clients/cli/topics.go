@@ -192,7 +192,7 @@ func (a *app) describeTopics(_ context.Context, names []string) ([]topicRow, err
 			return nil, topicError(topic.Name, topic.Err)
 		}
 		row := topicRow{Topic: topic.Name, ID: topic.Uuid.String(), Configs: map[string]string{}, Partitions: []partitionRow{}}
-		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
+		entries, err := describeConfigs(admin, sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
 		if err != nil {
 			return nil, err
 		}
