@@ -109,6 +109,19 @@ func (b *Broker) replicaEvents() replica.Events {
 			}
 			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch, LogEndOffset: s.LogEndOffset})
 		},
+		ISRChanged: func(c replica.ISRChange) {
+			if len(c.To) < len(c.From) {
+				t.metrics.Counter(telemetry.IsrShrinks).Add(1)
+			} else {
+				t.metrics.Counter(telemetry.IsrExpands).Add(1)
+			}
+			t.emit(telemetry.IsrChanged{Topic: c.Topic, Partition: c.Partition, From: c.From, To: c.To, HighWatermark: c.HighWatermark})
+		},
+		ISRUpdateFailed: func(replica.TopicPartition, wire.Error) { t.metrics.Counter(telemetry.FailedIsrUpdates).Add(1) },
+		FetchFailed: func(tp replica.TopicPartition, leader int32, err error) {
+			t.problem(fmt.Sprintf("fetch %s from broker %d", tp, leader), err)
+		},
+		Replicated: func(bytes int) { t.metrics.Counter(telemetry.ReplicationBytesIn).Add(int64(bytes)) },
 		Deleted: func(tp replica.TopicPartition) {
 			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1})
 			for p := range b.replicas.All() {

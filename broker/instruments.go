@@ -158,15 +158,8 @@ func times(n network.Timing) telemetry.Times {
 // gauges are read when somebody looks.
 func (b *Broker) watchGauges() {
 	remove := b.telemetry.metrics.OnScrape(func(s *telemetry.Scrape) {
-		leaders, partitions, offline := 0, 0, 0
+		b.scrapeReplicas(s)
 		for p := range b.replicas.All() {
-			partitions++
-			if p.IsLeader() {
-				leaders++
-			}
-			if p.State().Offline {
-				offline++
-			}
 			if log := p.Log(); log != nil {
 				tp := p.TopicPartition()
 				labels := []string{tp.Topic, fmt.Sprint(tp.Partition)}
@@ -176,10 +169,6 @@ func (b *Broker) watchGauges() {
 				s.Value(telemetry.LogSegments, float64(len(log.SegmentBases())), labels...)
 			}
 		}
-		s.Value(telemetry.LeaderCount, float64(leaders))
-		s.Value(telemetry.PartitionCount, float64(partitions))
-		s.Value(telemetry.OfflineReplicaCount, float64(offline))
-		s.Value(telemetry.UnderReplicatedPartitions, 0)
 		s.Value(telemetry.OfflineLogDirs, float64(len(b.logs.OfflineDirs())))
 		c := b.controller.Stats()
 		active := 0.0

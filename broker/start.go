@@ -19,7 +19,6 @@ import (
 	"github.com/prekraft/prekraft/broker/metadata"
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/peers"
-	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/coordinator/transaction"
@@ -165,9 +164,7 @@ func (b *Broker) loadLogs(context.Context) error {
 	})
 	b.metadata = metadata.New()
 	b.onClose(func(context.Context, bool) error { b.metadata.Close(); return nil })
-	b.replicas = replica.NewManager(replica.Config{
-		BrokerID: b.id, Logs: logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(),
-	})
+	b.startReplicas()
 	b.run(b.watchDirs)
 	return nil
 }
@@ -194,9 +191,8 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 		Defaults: func() (int32, int16) {
 			return int32(b.config().Int(config.NumPartitions)), int16(b.config().Int(config.DefaultReplicationFactor))
 		},
-		MaxReplicationFactor: maxReplicationFactor,
-		CheckTopicConfig:     func(configs map[string]string) error { return config.ValidateTopic(b.config(), configs) },
-		Random:               rand.IntN,
+		CheckTopicConfig: func(configs map[string]string) error { return config.ValidateTopic(b.config(), configs) },
+		Random:           rand.IntN,
 	})
 	if b.controller, err = b.newController(requests); err != nil {
 		return err
@@ -224,9 +220,6 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	b.run(b.dynamic.Run) // not before: changes go to the logs, the server and the controller
 	return nil
 }
-
-// maxReplicationFactor is the largest replication factor served: followers don't fetch yet.
-const maxReplicationFactor = 1
 
 // controlListener is the listener that control requests and requests to the controller use.
 func (b *Broker) controlListener() string {

@@ -78,7 +78,7 @@ func (h *Handlers) fetchPartitions(req *wire.FetchRequest, version int16) ([]fet
 			parts = append(parts, replica.FetchPartition{
 				TopicPartition: replica.TopicPartition{Topic: topics[i].name, Partition: p.Partition}, TopicID: t.TopicID,
 				FetchOffset: p.FetchOffset, LastFetchedEpoch: p.LastFetchedEpoch, CurrentLeaderEpoch: p.CurrentLeaderEpoch,
-				MaxBytes: int(max(p.PartitionMaxBytes, 0)),
+				LogStartOffset: p.LogStartOffset, MaxBytes: int(max(p.PartitionMaxBytes, 0)),
 			})
 		}
 	}

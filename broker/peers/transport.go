@@ -2,10 +2,13 @@ package peers
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
 
+	"github.com/prekraft/prekraft/broker/metadata"
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/coordinator/controller"
@@ -20,13 +23,30 @@ type Config struct {
 	ClientID       string
 	ConnectTimeout time.Duration // controller.socket.timeout.ms
 	RequestTimeout time.Duration // request.timeout.ms
+	ReceiveBuffer  int           // SO_RCVBUF in bytes; 0 leaves it to the system, which knows better than a fixed size
 }
+
+// DialBroker connects to the given listener of a broker, at the address that the metadata has for it now.
+func (c Config) DialBroker(ctx context.Context, cache *metadata.Cache, listener string, id int32) (*network.Client, error) {
+	broker := cache.Broker(id)
+	if broker == nil {
+		return nil, fmt.Errorf("broker %d: %w", id, ErrNotAlive)
+	}
+	endpoint, ok := broker.Endpoint(listener)
+	if !ok {
+		return nil, fmt.Errorf("broker %d has no listener %s: %w", id, listener, ErrNotAlive)
+	}
+	return c.dial(ctx, endpoint.Host, endpoint.Port)
+}
+
+// ErrNotAlive says that a broker isn't known to be alive, or not on that listener.
+var ErrNotAlive = errors.New("broker is not available")
 
 func (c Config) dial(ctx context.Context, host string, port int32) (*network.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
 	return network.Dial(ctx, network.DialConfig{
-		Dial: c.Dial, ClientID: c.ClientID, SetupTimeout: c.ConnectTimeout, RequestTimeout: c.RequestTimeout, MaxInFlight: 1,
+		Dial: c.Dial, ClientID: c.ClientID, SetupTimeout: c.ConnectTimeout, RequestTimeout: c.RequestTimeout, MaxInFlight: 1, ReceiveBuffer: c.ReceiveBuffer,
 	}, net.JoinHostPort(host, strconv.Itoa(int(port))))
 }
 

@@ -73,9 +73,24 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16) *wi
 	}
 	states := leaderAndIsrStates(req)
 	codes := make([]wire.Error, len(states))
+	var leading, following []*change
 	for i := range states {
-		codes[i] = m.applyLocked(&states[i])
+		c, code := m.admitLocked(&states[i])
+		codes[i] = code
+		if c == nil {
+			continue
+		}
+		c.code = &codes[i]
+		if c.state.leader == m.config.BrokerID {
+			leading = append(leading, c)
+		} else {
+			following = append(following, c)
+		}
 	}
+	// Leaders first, as in Kafka: they don't wait for anything.
+	m.makeLeaders(leading)
+	m.makeFollowers(following)
+	m.fetchers.stopIdle()
 	if !m.control.initialized {
 		m.control.initialized = true
 		if m.config.Events.FirstLeaderAndIsr != nil {
@@ -85,16 +100,24 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16) *wi
 	return leaderAndIsrResponse(states, codes, version)
 }
 
-// applyLocked applies one partition's state and returns what the controller is told.
-func (m *Manager) applyLocked(s *leaderAndIsrState) wire.Error {
+// change is a partition of a LeaderAndIsr request that passed the checks.
+type change struct {
+	state     *leaderAndIsrState
+	partition *Partition
+	log       *commitlog.Log
+	code      *wire.Error
+}
+
+// admitLocked checks one partition's state and makes or loads its log. nil means that nothing is to be done but to answer the code.
+func (m *Manager) admitLocked(s *leaderAndIsrState) (*change, wire.Error) {
 	p := m.hosted(s.tp)
 	if p != nil && p.offline.Load() {
-		return wire.KafkaStorageError
+		return nil, wire.KafkaStorageError
 	}
 	epoch := noEpoch
 	if p != nil {
 		if id := p.TopicID(); !id.IsZero() && !s.topicID.IsZero() && id != s.topicID {
-			return wire.InconsistentTopicID
+			return nil, wire.InconsistentTopicID
 		}
 		_, epoch = p.Leader()
 	}
@@ -102,38 +125,64 @@ func (m *Manager) applyLocked(s *leaderAndIsrState) wire.Error {
 		// The same epoch again: a controller that has just been elected sends everything once. A log without a topic id takes the request's.
 		if s.leaderEpoch == epoch && !s.topicID.IsZero() && p.Log() != nil && p.TopicID().IsZero() {
 			if err := p.Log().AssignTopicID(commitlog.TopicID(s.topicID)); err != nil {
-				return CodeOf(err)
+				return nil, CodeOf(err)
 			}
-			return wire.None
+			m.fetchers.assignTopicID(s.tp, s.topicID)
+			return nil, wire.None
 		}
-		return wire.StaleControllerEpoch
+		return nil, wire.StaleControllerEpoch
 	}
 	if !contains(s.replicas, m.config.BrokerID) {
-		return wire.UnknownTopicOrPartition
+		return nil, wire.UnknownTopicOrPartition
 	}
 	log, err := m.config.Logs.GetOrCreate(s.tp, commitlog.TopicID(s.topicID), s.isNew)
 	if err != nil {
-		return CodeOf(err)
+		return nil, CodeOf(err)
 	}
 	if p == nil {
-		p = newPartition(s.tp, m.config.BrokerID, func(id int32) bool { return m.config.Metadata.Broker(id) != nil })
+		p = newPartition(s.tp, &m.env)
 		m.partitions.Store(s.tp, p)
 	}
-	changed := false
-	switch {
-	case s.leader == m.config.BrokerID:
-		if changed, err = p.becomeLeader(s, log); err != nil {
-			return CodeOf(err)
+	return &change{state: s, partition: p, log: log}, wire.None
+}
+
+// makeLeaders stops the partitions' fetchers and makes this broker their leader (replication.md §11.2).
+func (m *Manager) makeLeaders(changes []*change) {
+	m.fetchers.remove(changes)
+	for _, c := range changes {
+		changed, err := c.partition.becomeLeader(c.state, c.log)
+		if err != nil {
+			*c.code = CodeOf(err)
+			continue
 		}
-	case s.leader < 0 || m.config.Metadata.Broker(s.leader) == nil:
-		p.adoptLog(log)
-	default:
-		changed = p.becomeFollower(s, log)
+		if changed {
+			m.roleChanged(c)
+		}
 	}
-	if changed && m.config.Events.RoleChanged != nil {
-		m.config.Events.RoleChanged(s.tp, p.State())
+}
+
+// makeFollowers makes this broker follow, and starts fetching from the leaders that live (replication.md §11.3). Where the leader isn't known to be alive only the log is
+// made; the controller sends another request when it is.
+func (m *Manager) makeFollowers(changes []*change) {
+	m.fetchers.remove(changes)
+	var fetching []*change
+	for _, c := range changes {
+		if c.state.leader < 0 || !m.env.isAlive(c.state.leader) {
+			c.partition.adoptLog(c.log)
+			continue
+		}
+		if c.partition.becomeFollower(c.state, c.log) {
+			m.roleChanged(c)
+			fetching = append(fetching, c)
+		}
 	}
-	return wire.None
+	m.fetchers.add(fetching)
+}
+
+func (m *Manager) roleChanged(c *change) {
+	if m.config.Events.RoleChanged != nil {
+		m.config.Events.RoleChanged(c.state.tp, c.partition.State())
+	}
 }
 
 func (m *Manager) hosted(tp TopicPartition) *Partition {
@@ -213,6 +262,7 @@ func (m *Manager) StopReplica(req *wire.StopReplicaRequest) *wire.StopReplicaRes
 			TopicName: s.tp.Topic, PartitionIndex: s.tp.Partition, ErrorCode: m.stopLocked(s),
 		})
 	}
+	m.fetchers.stopIdle()
 	return resp
 }
 
@@ -226,7 +276,11 @@ func (m *Manager) stopLocked(s stopReplicaState) wire.Error {
 			return wire.FencedLeaderEpoch
 		}
 	}
+	m.fetchers.removeOne(s.tp)
 	if !s.delete {
+		if p != nil {
+			p.waiting.notifyAll(p)
+		}
 		return wire.None // stops the fetcher only: the partition and its role stay
 	}
 	if p != nil {

@@ -23,6 +23,8 @@ type FetchParams struct {
 	MinBytes      int
 	MaxBytes      int
 	ReadCommitted bool
+
+	session *sessionClock // of the fetch session, nil without one
 }
 
 // FetchPartition is one partition of a fetch request.
@@ -32,6 +34,7 @@ type FetchPartition struct {
 	FetchOffset        int64
 	LastFetchedEpoch   int32 // -1 not given
 	CurrentLeaderEpoch int32 // -1 not given
+	LogStartOffset     int64 // a follower's own; -1 from a consumer
 	MaxBytes           int
 }
 
@@ -67,7 +70,7 @@ func (p *FetchParams) leaderOnly() bool { return p.ReplicaID >= 0 || p.Version <
 // report, otherwise when enough have come, something changed, or MaxWait is over (replication.md §3.7). The results are the callee's.
 // done runs in the caller's goroutine, an appender's or a timer's, and must not block.
 func (m *Manager) Fetch(params FetchParams, parts []FetchPartition, done func([]FetchResult)) {
-	results, total, immediate := m.readAll(&params, parts)
+	results, total, immediate := m.readAll(&params, parts, true)
 	if immediate || params.MaxWait <= 0 || len(parts) == 0 || total >= params.MinBytes {
 		done(results)
 		return
@@ -77,8 +80,8 @@ func (m *Manager) Fetch(params FetchParams, parts []FetchPartition, done func([]
 	f.park()
 }
 
-// readAll reads in request order under the size rules of replication.md §3.5.
-func (m *Manager) readAll(params *FetchParams, parts []FetchPartition) (results []FetchResult, total int, immediate bool) {
+// readAll reads in request order under the size rules of replication.md §3.5. The first read of a follower's fetch tells the leader how far the follower is.
+func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first bool) (results []FetchResult, total int, immediate bool) {
 	results = make([]FetchResult, len(parts))
 	remaining := params.MaxBytes
 	minOneMessage := params.Version >= 3
@@ -89,7 +92,13 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition) (results 
 		if code != wire.None {
 			r.fail(code)
 		} else {
-			p.read(params, part, min(part.MaxBytes, remaining), minOneMessage, r)
+			effect := p.read(params, part, min(part.MaxBytes, remaining), minOneMessage, first, r)
+			if effect.mayJoin {
+				m.submit(p.maybeExpand(params.ReplicaID))
+			}
+			if effect.advanced || effect.logStart {
+				p.waiting.notify(p, effect.advanced, effect.logStart)
+			}
 		}
 		if r.Code != wire.None || r.Diverging {
 			immediate = true
@@ -109,28 +118,38 @@ func (r *FetchResult) fail(code wire.Error) {
 }
 
 // read fills in the result of one partition, in the order of replication.md §3.6.
-func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int, minOneMessage bool, result *FetchResult) {
+func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int, minOneMessage, first bool, result *FetchResult) (effect fetchEffect) {
 	p.leadership.RLock()
 	defer p.leadership.RUnlock()
 	log := p.log.Load()
 	if p.offline.Load() {
 		result.fail(wire.KafkaStorageError)
-		return
+		return effect
 	}
 	if log != nil && !part.TopicID.IsZero() {
 		if id := wire.UUID(log.TopicID()); !id.IsZero() && id != part.TopicID {
 			result.fail(wire.InconsistentTopicID)
-			return
+			return effect
 		}
 	}
 	r := p.role.Load()
 	if code := p.checkEpoch(r, part.CurrentLeaderEpoch); code != wire.None {
 		result.fail(code)
-		return
+		return effect
 	}
 	if log == nil || (params.leaderOnly() && !r.isLeader) {
 		result.fail(wire.NotLeaderOrFollower)
-		return
+		return effect
+	}
+	follower := params.ReplicaID >= 0
+	if follower && !contains(r.replicas, params.ReplicaID) {
+		// The controller's news of the assignment hasn't come yet: the follower tries again.
+		if part.CurrentLeaderEpoch >= 0 {
+			result.fail(wire.UnknownLeaderEpoch)
+		} else {
+			result.fail(wire.NotLeaderOrFollower)
+		}
+		return effect
 	}
 	// Captured before the read, so that what is reported never runs ahead of what was read.
 	result.HighWatermark, result.LastStableOffset, result.LogStartOffset = log.HighWatermark(), log.LastStableOffset(), log.LogStartOffset()
@@ -138,26 +157,31 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 		epoch, end := log.OffsetForLeaderEpoch(part.LastFetchedEpoch)
 		if end < 0 || part.FetchOffset < result.LogStartOffset {
 			result.fail(wire.OffsetOutOfRange)
-			return
+			return effect
 		}
 		if epoch < part.LastFetchedEpoch || end < part.FetchOffset {
 			result.Diverging, result.DivergingEpoch, result.DivergingEnd = true, epoch, end
-			return
+			return effect
 		}
 	}
+	leaderEnd := log.LogEndOffset()
 	fetched, err := log.Read(part.FetchOffset, commitlog.ReadOptions{
 		MaxBytes: maxBytes, UpTo: params.bound(log), MinOneMessage: minOneMessage,
 		AbortedTxns: params.ReadCommitted && params.ReplicaID == ConsumerReplicaID,
 	})
 	if err != nil {
 		result.fail(CodeOf(err))
-		return
+		return effect
 	}
 	if fetched.FirstIncomplete && params.Version >= 3 {
 		fetched.Span.Release() // a batch that doesn't fit is of no use; before version 3 a client learnt by it to ask for more
 		return
 	}
 	result.Records, result.Aborted = fetched.Span, fetched.AbortedTxns
+	if follower && first {
+		effect = p.followerFetched(r, log, params.ReplicaID, part, leaderEnd, params.session)
+	}
+	return effect
 }
 
 func releaseAll(results []FetchResult) {
@@ -264,7 +288,7 @@ func (f *pendingFetch) complete() {
 	f.mu.Unlock()
 	f.leave()
 	f.manager.untrack(f)
-	results, _, _ := f.manager.readAll(&f.FetchParams, f.parts)
+	results, _, _ := f.manager.readAll(&f.FetchParams, f.parts, false)
 	f.done(results)
 }
 

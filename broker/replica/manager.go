@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"context"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/broker/metadata"
@@ -15,6 +17,13 @@ type Events struct {
 	RoleChanged func(tp TopicPartition, state State)
 	// FirstLeaderAndIsr is called once, after the first LeaderAndIsr request was applied: from then on high watermarks may be checkpointed.
 	FirstLeaderAndIsr func()
+	// ISRChanged is called when the controller has committed a change of an ISR that this leader proposed, ISRUpdateFailed when it has refused one.
+	ISRChanged      func(ISRChange)
+	ISRUpdateFailed func(tp TopicPartition, code wire.Error)
+	// FetchFailed is called when a fetcher has given a partition up, until the controller says anew whom to follow.
+	FetchFailed func(tp TopicPartition, leader int32, err error)
+	// Replicated is called with the bytes that were fetched from leaders.
+	Replicated func(bytes int)
 	// Deleted is called when a replica was deleted.
 	Deleted func(tp TopicPartition)
 }
@@ -27,6 +36,13 @@ type Config struct {
 	// BrokerEpoch returns this broker's epoch, the czxid of its registration; -1 before it is registered.
 	BrokerEpoch func() int64
 	Events      Events
+
+	// Controller takes changes of ISRs; nil means that none are proposed.
+	Controller ControllerLink
+	// Follow is how this broker follows others.
+	Follow FollowConfig
+	// LagTime is replica.lag.time.max.ms: a follower that hasn't been caught up for longer leaves the ISR.
+	LagTime time.Duration
 }
 
 // Manager owns the partitions that this broker hosts.
@@ -41,6 +57,13 @@ type Manager struct {
 	}
 
 	partitions sync.Map // TopicPartition -> *Partition
+	env        partitionEnv
+
+	alterations alterations
+	fetchers    fetchers
+
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the goroutines of Start are gone; nil before
 
 	waiting struct {
 		sync.Mutex
@@ -56,8 +79,29 @@ type abandoner interface{ abandon() }
 func NewManager(c Config) *Manager {
 	m := &Manager{config: c}
 	m.control.controllerEpoch = -1
+	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }}
+	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
+	m.fetchers.init(m)
 	m.waiting.requests = map[abandoner]struct{}{}
 	return m
+}
+
+// Start lets the manager propose ISRs, follow leaders and shrink ISRs, until Close. It is called at most once, before the first control request.
+func (m *Manager) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop, m.stopped = cancel, make(chan struct{})
+	var running sync.WaitGroup
+	if m.config.Controller != nil {
+		running.Go(func() { m.alterISRs(ctx) })
+		running.Go(func() { m.shrinkISRs(ctx) })
+	}
+	m.fetchers.start(ctx)
+	go func() {
+		<-ctx.Done()
+		running.Wait()
+		m.fetchers.wait()
+		close(m.stopped)
+	}()
 }
 
 // Partition returns a hosted partition. Otherwise the code is KAFKA_STORAGE_ERROR (its directory has failed), NOT_LEADER_OR_FOLLOWER
@@ -126,8 +170,15 @@ func (m *Manager) Waiting() int {
 	return len(m.waiting.requests)
 }
 
-// Close ends every waiting request: fetches with what there is, produces with NOT_LEADER_OR_FOLLOWER. Later ones don't wait.
+// Close ends every waiting request: fetches with what there is, produces with NOT_LEADER_OR_FOLLOWER. Later ones don't wait. It ends the fetchers, too, and returns
+// when nothing of the manager runs any more. It may be called again.
 func (m *Manager) Close() {
+	defer func() {
+		if m.stop != nil {
+			m.stop()
+			<-m.stopped
+		}
+	}()
 	m.waiting.Lock()
 	m.waiting.closed = true
 	requests := m.waiting.requests

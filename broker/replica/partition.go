@@ -23,7 +23,9 @@ type role struct {
 	epochStart      int64 // log end offset when this broker became leader for leaderEpoch; unset on followers
 	partitionEpoch  int32 // version of the state znode
 	controllerEpoch int32
-	isr             []int32 // committed ISR; empty on followers
+	isr             []int32   // committed ISR; empty on followers
+	maximal         []int32   // isr, and who is being added; those in it hold the high watermark back
+	pending         *proposal // the change of the ISR under way, nil for none
 	replicas        []int32
 	adding          []int32
 	removing        []int32
@@ -32,9 +34,8 @@ type role struct {
 
 // Partition is a replica that this broker hosts. Its methods may be called from any goroutine.
 type Partition struct {
-	tp       TopicPartition
-	brokerID int32
-	isAlive  func(broker int32) bool
+	tp  TopicPartition
+	env *partitionEnv
 
 	// leadership is held shared while records are appended, read or looked up under a role, and alone to change the role.
 	leadership sync.RWMutex
@@ -42,11 +43,23 @@ type Partition struct {
 	log        atomic.Pointer[commitlog.Log] // nil until the first LeaderAndIsr created or loaded it
 	offline    atomic.Bool                   // its log directory has failed
 
+	followers struct { // of a leader; a leaf lock
+		sync.Mutex
+		byID map[int32]*progress
+	}
+
 	waiting waiting
 }
 
-func newPartition(tp TopicPartition, brokerID int32, isAlive func(int32) bool) *Partition {
-	p := &Partition{tp: tp, brokerID: brokerID, isAlive: isAlive}
+// partitionEnv is what all partitions of a broker share.
+type partitionEnv struct {
+	brokerID int32
+	isAlive  func(broker int32) bool
+	lag      time.Duration // replica.lag.time.max.ms
+}
+
+func newPartition(tp TopicPartition, env *partitionEnv) *Partition {
+	p := &Partition{tp: tp, env: env}
 	p.role.Store(&role{leader: -1, leaderEpoch: noEpoch, partitionEpoch: 0})
 	return p
 }
@@ -84,8 +97,8 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 		return false, nil
 	}
 	next := &role{
-		leader: p.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
-		isr: s.isr, replicas: s.replicas, adding: s.adding, removing: s.removing, isLeader: true, epochStart: old.epochStart,
+		leader: p.env.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
+		isr: s.isr, maximal: s.isr, replicas: s.replicas, adding: s.adding, removing: s.removing, isLeader: true, epochStart: old.epochStart,
 	}
 	p.log.Store(log)
 	if s.leaderEpoch > old.leaderEpoch {
@@ -95,6 +108,7 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 			return false, err
 		}
 	}
+	p.resetFollowers(next, s.leaderEpoch > old.leaderEpoch, old.isLeader, time.Now().UnixMilli())
 	p.role.Store(next)
 	advanced := p.advanceHighWatermark(next, log)
 	p.leadership.Unlock()
@@ -115,17 +129,36 @@ func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) boo
 		leader: s.leader, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
 		replicas: s.replicas, adding: s.adding, removing: s.removing,
 	})
+	p.forgetFollowers()
 	p.leadership.Unlock()
 	p.waiting.notifyAll(p)
 	return true
 }
 
-// adoptLog keeps a log without changing the role: what a follower does whose leader isn't known to be alive, so that its
-// high watermark stays in the checkpoint file (KAFKA-1647).
+func (p *Partition) forgetFollowers() {
+	p.followers.Lock()
+	p.followers.byID = nil
+	p.followers.Unlock()
+}
+
+// adoptLog keeps a log without taking over the request's epoch: what a follower does whose leader isn't known to be alive, so that its high watermark stays in the
+// checkpoint file (KAFKA-1647), and so that the same request makes it follow once the leader is known. If this replica led until now it stops doing so. (Apache Kafka lets
+// it go on in its old epoch.)
 func (p *Partition) adoptLog(log *commitlog.Log) {
 	p.leadership.Lock()
+	old := p.role.Load()
 	p.log.Store(log)
+	if !old.isLeader {
+		p.leadership.Unlock()
+		return
+	}
+	p.role.Store(&role{
+		leader: -1, leaderEpoch: old.leaderEpoch, partitionEpoch: old.partitionEpoch, controllerEpoch: old.controllerEpoch,
+		replicas: old.replicas, adding: old.adding, removing: old.removing,
+	})
+	p.forgetFollowers()
 	p.leadership.Unlock()
+	p.waiting.notifyAll(p)
 }
 
 // setOffline marks the partition as one whose log directory has failed; every later request is answered KAFKA_STORAGE_ERROR.
@@ -141,34 +174,9 @@ func (p *Partition) retire() {
 	p.leadership.Lock()
 	p.role.Store(&role{leader: -1, leaderEpoch: p.role.Load().leaderEpoch, partitionEpoch: p.role.Load().partitionEpoch})
 	p.log.Store(nil)
+	p.forgetFollowers()
 	p.leadership.Unlock()
 	p.waiting.notifyAll(p)
-}
-
-// highWatermarkCandidate is the largest offset that every replica which counts has reached.
-//
-// With one replica that is the leader's own log end offset. Remote replicas hold it back; a partition whose ISR has others never
-// reaches this broker while followers don't fetch (replication factor 1).
-func (p *Partition) highWatermarkCandidate(r *role, log *commitlog.Log) (int64, bool) {
-	for _, id := range r.isr {
-		if id != p.brokerID {
-			return 0, false
-		}
-	}
-	return log.LogEndOffset(), true
-}
-
-// advanceHighWatermark raises the high watermark as far as the rules allow (replication.md §5.1). Leadership is held, shared or alone.
-func (p *Partition) advanceHighWatermark(r *role, log *commitlog.Log) bool {
-	if !r.isLeader {
-		return false
-	}
-	candidate, ok := p.highWatermarkCandidate(r, log)
-	if !ok || candidate <= log.HighWatermark() {
-		return false
-	}
-	log.SetHighWatermark(candidate)
-	return true
 }
 
 // leaderLog returns the log and role when this replica leads and the caller's leader epoch (-1: not given) is its own.
@@ -251,7 +259,7 @@ func (p *Partition) checkReached(required int64) (done bool, code wire.Error) {
 	if log.HighWatermark() < required {
 		return false, wire.None
 	}
-	if p.effectiveMinISR(r, log) > len(r.isr) {
+	if p.effectiveMinISR(r, log) > len(r.maximal) {
 		return true, wire.NotEnoughReplicasAfterAppend
 	}
 	return true, wire.None
@@ -279,7 +287,7 @@ func (p *Partition) DeleteRecords(offset int64) (lowWatermark int64, err error) 
 	if err := log.DeleteRecords(offset); err != nil {
 		return -1, err
 	}
-	return log.LogStartOffset(), nil
+	return p.lowWatermark(log), nil
 }
 
 // OffsetForLeaderEpoch answers where the given epoch ends in this leader's log (replication.md §7.2).
@@ -314,4 +322,23 @@ func (p *Partition) State() State {
 		Leader:       r.leader, LeaderEpoch: r.leaderEpoch, PartitionEpoch: r.partitionEpoch,
 		ISR: slices.Clone(r.isr), Replicas: slices.Clone(r.replicas), IsLeader: r.isLeader, Offline: p.offline.Load(),
 	}
+}
+
+// Health is what metrics tell of a partition. The numbers are those of a leader.
+type Health struct {
+	Leader, Offline bool
+	Reassigning     bool
+	InSync          int // members of the committed ISR
+	Replicas        int // how many there are to be: those being added don't count
+	MinInSync       int // the effective min.insync.replicas
+}
+
+// Health returns the partition's state without copying its lists.
+func (p *Partition) Health() Health {
+	r, log := p.role.Load(), p.log.Load()
+	h := Health{Leader: r.isLeader, Offline: p.offline.Load(), Reassigning: len(r.adding)+len(r.removing) > 0, InSync: len(r.isr), Replicas: len(r.replicas) - len(r.adding)}
+	if log != nil {
+		h.MinInSync = p.effectiveMinISR(r, log)
+	}
+	return h
 }

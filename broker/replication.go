@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prekraft/prekraft/broker/config"
+	"github.com/prekraft/prekraft/broker/peers"
+	"github.com/prekraft/prekraft/broker/replica"
+	"github.com/prekraft/prekraft/broker/telemetry"
+)
+
+// startReplicas makes the manager of the partitions. What it runs ends before the logs are closed.
+func (b *Broker) startReplicas() {
+	c := b.config()
+	// A connection of its own: a request for producer ids that waits for a controller must not hold back the ISR.
+	isr := peers.NewControllerLink(peers.Config{
+		Dial: b.options.Dial, ClientID: fmt.Sprint(b.id), ConnectTimeout: c.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: c.Duration(config.RequestTimeoutMs),
+	}, b.metadata, b.controlListener())
+	fetching := peers.Config{Dial: b.options.Dial, ConnectTimeout: c.Duration(config.ReplicaSocketTimeoutMs), RequestTimeout: c.Duration(config.ReplicaSocketTimeoutMs)}
+	if c.IsSet(string(config.ReplicaSocketReceiveBufferBytes)) {
+		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
+	}
+	b.replicas = replica.NewManager(replica.Config{
+		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(),
+		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs),
+		Follow: replica.FollowConfig{
+			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {
+				fetching := fetching
+				fetching.ClientID = fmt.Sprintf("broker-%d-fetcher-%d", b.id, fetcher)
+				client, err := fetching.DialBroker(ctx, b.metadata, b.static.Listeners().InterBroker, id)
+				if err != nil {
+					return nil, err
+				}
+				return client, nil
+			},
+			Fetchers: c.Int(config.NumReplicaFetchers), MaxBytes: c.Int(config.ReplicaFetchMaxBytes), ResponseMaxBytes: c.Int(config.ReplicaFetchResponseMaxBytes),
+			MinBytes: c.Int(config.ReplicaFetchMinBytes), MaxWait: c.Duration(config.ReplicaFetchWaitMaxMs), Backoff: c.Duration(config.ReplicaFetchBackoffMs),
+		},
+	})
+	b.replicas.Start()
+	b.onClose(func(context.Context, bool) error {
+		isr.Close()
+		b.replicas.Close()
+		return nil
+	})
+}
+
+// scrapeReplicas reads the gauges of replication.
+func (b *Broker) scrapeReplicas(s *telemetry.Scrape) {
+	var leaders, partitions, offline, underReplicated, underMin, atMin, reassigning int
+	for p := range b.replicas.All() {
+		partitions++
+		h := p.Health()
+		switch {
+		case h.Offline:
+			offline++
+		case h.Leader:
+			leaders++
+			underReplicated += count(h.InSync < h.Replicas)
+			underMin += count(h.InSync < h.MinInSync)
+			atMin += count(h.InSync == h.MinInSync)
+			reassigning += count(h.Reassigning)
+		}
+	}
+	s.Value(telemetry.LeaderCount, float64(leaders))
+	s.Value(telemetry.PartitionCount, float64(partitions))
+	s.Value(telemetry.OfflineReplicaCount, float64(offline))
+	s.Value(telemetry.UnderReplicatedPartitions, float64(underReplicated))
+	s.Value(telemetry.UnderMinIsrPartitionCount, float64(underMin))
+	s.Value(telemetry.AtMinIsrPartitionCount, float64(atMin))
+	s.Value(telemetry.ReassigningPartitions, float64(reassigning))
+	follow := b.replicas.FollowStats()
+	s.Value(telemetry.FetcherMaxLag, float64(follow.MaxLag))
+	s.Value(telemetry.FetcherFailedPartitions, float64(follow.Failed))
+	s.Value(telemetry.FetcherDeadThreads, 0)
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
