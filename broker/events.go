@@ -51,6 +51,9 @@ func (b *Broker) logHooks() commitlog.Hooks {
 		},
 		SegmentsDeleted: func(tp commitlog.TopicPartition, bases []int64, reason string) {
 			t.emit(telemetry.SegmentsDeleted{Topic: tp.Topic, Partition: tp.Partition, Segments: len(bases), Reason: reason})
+			if b.replicas != nil {
+				b.replicas.LogStartMoved(tp)
+			}
 		},
 		Truncated: func(tp commitlog.TopicPartition, end int64) {
 			t.emit(telemetry.LogTruncated{Topic: tp.Topic, Partition: tp.Partition, To: end, Reason: "truncation"})

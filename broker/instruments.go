@@ -126,6 +126,11 @@ func (t *instruments) Fetched(topic string, bytes int) {
 	t.topic(topic).Add(telemetry.BytesOut, int64(bytes))
 }
 
+// Replicated counts what followers are sent; it is api.Metrics'.
+func (t *instruments) Replicated(bytes int) {
+	t.metrics.Counter(telemetry.ReplicationBytesOut).Add(int64(bytes))
+}
+
 // networkHooks feeds what the network does into metrics and events.
 func (t *instruments) networkHooks() network.Hooks {
 	return network.Hooks{

@@ -10,8 +10,8 @@ import (
 	"github.com/prekraft/prekraft/broker/telemetry"
 )
 
-// startReplicas makes the manager of the partitions. What it runs ends before the logs are closed.
-func (b *Broker) startReplicas() {
+// newReplicas makes the manager of the partitions. What it runs ends before the logs are closed.
+func (b *Broker) newReplicas() {
 	c := b.config()
 	// A connection of its own: a request for producer ids that waits for a controller must not hold back the ISR.
 	isr := peers.NewControllerLink(peers.Config{
@@ -23,7 +23,7 @@ func (b *Broker) startReplicas() {
 	}
 	b.replicas = replica.NewManager(replica.Config{
 		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(),
-		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs),
+		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
 		Follow: replica.FollowConfig{
 			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {
 				fetching := fetching
@@ -38,12 +38,7 @@ func (b *Broker) startReplicas() {
 			MinBytes: c.Int(config.ReplicaFetchMinBytes), MaxWait: c.Duration(config.ReplicaFetchWaitMaxMs), Backoff: c.Duration(config.ReplicaFetchBackoffMs),
 		},
 	})
-	b.replicas.Start()
-	b.onClose(func(context.Context, bool) error {
-		isr.Close()
-		b.replicas.Close()
-		return nil
-	})
+	b.onClose(func(context.Context, bool) error { isr.Close(); return nil })
 }
 
 // scrapeReplicas reads the gauges of replication.
@@ -74,6 +69,9 @@ func (b *Broker) scrapeReplicas(s *telemetry.Scrape) {
 	s.Value(telemetry.FetcherMaxLag, float64(follow.MaxLag))
 	s.Value(telemetry.FetcherFailedPartitions, float64(follow.Failed))
 	s.Value(telemetry.FetcherDeadThreads, 0)
+	sessions := b.replicas.SessionStats()
+	s.Value(telemetry.FetchSessions, float64(sessions.Sessions))
+	s.Value(telemetry.FetchSessionPartitions, float64(sessions.Partitions))
 }
 
 func count(yes bool) int {

@@ -146,6 +146,8 @@ func (b *Broker) loadLogs(context.Context) error {
 	}
 	b.logs = logs
 	b.predecessor = readPredecessor(logs.LiveDirs())
+	b.metadata = metadata.New()
+	b.newReplicas() // before the logs' tasks run, which tell it of what they do
 	// The manager's own tasks end before it shuts down, whichever way the broker stops.
 	ctx, cancel := context.WithCancel(b.ctx)
 	ended := make(chan struct{})
@@ -162,9 +164,9 @@ func (b *Broker) loadLogs(context.Context) error {
 		}
 		return logs.Shutdown()
 	})
-	b.metadata = metadata.New()
 	b.onClose(func(context.Context, bool) error { b.metadata.Close(); return nil })
-	b.startReplicas()
+	b.replicas.Start()
+	b.onClose(func(context.Context, bool) error { b.replicas.Close(); return nil })
 	b.run(b.watchDirs)
 	return nil
 }

@@ -1,10 +1,10 @@
 // Fetch: v4-v17.
 //
-// Behaviour: reads up to the high watermark (or the last stable offset), waits for min bytes without holding a goroutine, sends records as file spans.
+// Behaviour: reads up to the high watermark (or the last stable offset), waits for min bytes without holding a goroutine, sends records as file spans. Incremental
+// sessions (KIP-227) look only at partitions that changed.
 // Versions:  v5 log start offset, v7 session fields, v9 leader epochs, v11 reading from followers, v12 diverging epochs, v13 topic ids, v15
 // the replica's state, v16 the new leader with its endpoint.
-// Left out: v0-v3 (they need records converted to message formats 0 and 1). Sessions (KIP-227): every answer says session id 0, which a client reads as "none
-// to be had" and goes on with full requests.
+// Left out: v0-v3 (they need records converted to message formats 0 and 1).
 
 package api
 
@@ -17,21 +17,8 @@ import (
 	"github.com/prekraft/prekraft/broker/wire"
 )
 
-// fetchTopic is where one topic of a fetch request stands in the flat list of partitions.
-type fetchTopic struct {
-	name  string
-	id    wire.UUID
-	first int
-	count int
-	code  wire.Error // set when the topic id is unknown: every partition is answered with it
-}
-
 func (h *Handlers) fetch(r *network.Request, req *wire.FetchRequest) {
 	version := r.Header.APIVersion
-	if req.SessionID != 0 && req.SessionEpoch > 0 {
-		r.Reply(&wire.FetchResponse{ErrorCode: wire.FetchSessionIDNotFound})
-		return
-	}
 	replicaID := req.ReplicaID
 	if version >= 15 {
 		replicaID = req.ReplicaState.ReplicaID
@@ -42,95 +29,119 @@ func (h *Handlers) fetch(r *network.Request, req *wire.FetchRequest) {
 		MaxBytes: min(int(req.MaxBytes), h.deps.Config().Int(fetchMaxBytes)), ReadCommitted: req.IsolationLevel == 1,
 	}
 	params.MinBytes = min(int(req.MinBytes), params.MaxBytes)
-
-	topics, parts := h.fetchPartitions(req, version)
-	for i := range topics {
-		if topics[i].code != wire.None {
-			params.MaxWait = 0 // an error is answered at once
-		}
+	session := replica.Session{ID: req.SessionID, Epoch: req.SessionEpoch, ByTopicID: version >= 13, Resolve: h.topicName}
+	if version < 7 {
+		session = replica.Session{Epoch: -1}
 	}
-	h.deps.Replicas.Fetch(params, parts, func(results []replica.FetchResult) {
-		h.replyFetch(r, topics, parts, results)
-	})
+	fetch := h.deps.Replicas.BeginFetch(session, h.fetchPartitions(req, version), forgotten(req))
+	if fetch.Code != wire.None {
+		r.Reply(&wire.FetchResponse{ErrorCode: fetch.Code})
+		return
+	}
+	fetch.Fetch(params, func(reply replica.SessionReply) { h.replyFetch(r, replicaID, &reply) })
 }
 
-// fetchPartitions brings the request into the flat form the replica manager reads. A topic whose id is unknown takes part with its error only.
-func (h *Handlers) fetchPartitions(req *wire.FetchRequest, version int16) ([]fetchTopic, []replica.FetchPartition) {
+// topicName resolves a topic id; empty when it isn't known.
+func (h *Handlers) topicName(id wire.UUID) string {
+	if known := h.deps.Metadata.TopicByID(id); known != nil {
+		return known.Name
+	}
+	return ""
+}
+
+// fetchPartitions brings the request into the flat form the replica manager reads. A topic whose id is unknown has no name; it is answered with that error.
+func (h *Handlers) fetchPartitions(req *wire.FetchRequest, version int16) []replica.FetchPartition {
 	n := 0
 	for i := range req.Topics {
 		n += len(req.Topics[i].Partitions)
 	}
-	topics := make([]fetchTopic, len(req.Topics))
 	parts := make([]replica.FetchPartition, 0, n)
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		topics[i] = fetchTopic{name: t.Topic, id: t.TopicID, first: len(parts), count: len(t.Partitions)}
+		name := t.Topic
 		if version >= 13 {
-			known := h.deps.Metadata.TopicByID(t.TopicID)
-			if known == nil {
-				topics[i].code = wire.UnknownTopicID
-			} else {
-				topics[i].name = known.Name
-			}
+			name = h.topicName(t.TopicID)
 		}
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			parts = append(parts, replica.FetchPartition{
-				TopicPartition: replica.TopicPartition{Topic: topics[i].name, Partition: p.Partition}, TopicID: t.TopicID,
+				TopicPartition: replica.TopicPartition{Topic: name, Partition: p.Partition}, TopicID: t.TopicID,
 				FetchOffset: p.FetchOffset, LastFetchedEpoch: p.LastFetchedEpoch, CurrentLeaderEpoch: p.CurrentLeaderEpoch,
 				LogStartOffset: p.LogStartOffset, MaxBytes: int(max(p.PartitionMaxBytes, 0)),
 			})
 		}
 	}
-	return topics, parts
+	return parts
 }
 
-func (h *Handlers) replyFetch(r *network.Request, topics []fetchTopic, parts []replica.FetchPartition, results []replica.FetchResult) {
+// forgotten are the partitions that leave the request's session.
+func forgotten(req *wire.FetchRequest) []replica.ForgottenPartition {
+	var all []replica.ForgottenPartition
+	for i := range req.ForgottenTopicsData {
+		t := &req.ForgottenTopicsData[i]
+		for _, partition := range t.Partitions {
+			all = append(all, replica.ForgottenPartition{TopicPartition: replica.TopicPartition{Topic: t.Topic, Partition: partition}, TopicID: t.TopicID})
+		}
+	}
+	return all
+}
+
+func (h *Handlers) replyFetch(r *network.Request, replicaID int32, reply *replica.SessionReply) {
+	if reply.Code != wire.None {
+		r.Reply(&wire.FetchResponse{ErrorCode: reply.Code})
+		return
+	}
 	version := r.Header.APIVersion
-	resp := &wire.FetchResponse{Responses: make([]wire.FetchResponseTopic, len(topics))}
-	slots := make([]wire.FetchResponsePartition, len(parts))
-	spans := make([]network.Span, 0, len(parts))
-	for i := range topics {
-		t := &topics[i]
-		resp.Responses[i].Topic, resp.Responses[i].TopicID = t.name, t.id
-		resp.Responses[i].Partitions = slots[t.first : t.first+t.count : t.first+t.count]
-		for j := t.first; j < t.first+t.count; j++ {
-			slot, result := &slots[j], &results[j]
-			if t.code != wire.None {
-				result.Records.Release()
-				*result = replica.FetchResult{Code: t.code, HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
-			}
-			*slot = wire.FetchResponsePartition{
-				PartitionIndex: parts[j].Partition, ErrorCode: result.Code,
-				HighWatermark: result.HighWatermark, LastStableOffset: result.LastStableOffset, LogStartOffset: result.LogStartOffset,
-				PreferredReadReplica: -1, DivergingEpoch: wire.FetchResponseEpochEndOffset{Epoch: -1, EndOffset: -1},
-				CurrentLeader: wire.LeaderIDAndEpoch{LeaderID: -1, LeaderEpoch: -1}, SnapshotID: wire.FetchResponseSnapshotID{EndOffset: -1, Epoch: -1},
-				RecordsSize: int32(min(result.Records.Length, math.MaxInt32)),
-			}
-			if result.Code == wire.KafkaStorageError && version <= 5 {
-				slot.ErrorCode = wire.NotLeaderOrFollower
-			}
-			if result.Diverging {
-				slot.DivergingEpoch = wire.FetchResponseEpochEndOffset{Epoch: result.DivergingEpoch, EndOffset: result.DivergingEnd}
-			}
-			if result.Aborted != nil {
-				slot.AbortedTransactions = make([]wire.FetchResponseAbortedTransaction, len(result.Aborted))
-				for k, a := range result.Aborted {
-					slot.AbortedTransactions[k] = wire.FetchResponseAbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset}
-				}
-			}
-			if version >= 16 && (result.Code == wire.NotLeaderOrFollower || result.Code == wire.FencedLeaderEpoch) {
-				h.tellFetchLeader(r, resp, slot, t.name)
-			}
-			if result.Records.Length > 0 {
-				spans = append(spans, network.Span{File: result.Records.File, Offset: result.Records.Position, Length: result.Records.Length, Release: result.Records.Release})
-				h.deps.Metrics.Fetched(t.name, result.Records.Length)
-			} else {
-				result.Records.Release()
-			}
+	resp := &wire.FetchResponse{SessionID: reply.SessionID}
+	slots := make([]wire.FetchResponsePartition, len(reply.Parts))
+	spans := make([]network.Span, 0, len(reply.Parts))
+	for i := range reply.Parts {
+		part, result, slot := &reply.Parts[i], &reply.Results[i], &slots[i]
+		// Partitions of a topic that come one after the other share an entry.
+		last := len(resp.Responses) - 1
+		if last < 0 || resp.Responses[last].Topic != part.Topic || resp.Responses[last].TopicID != part.TopicID {
+			resp.Responses = append(resp.Responses, wire.FetchResponseTopic{Topic: part.Topic, TopicID: part.TopicID, Partitions: slots[i:i:len(slots)]})
+			last++
+		}
+		resp.Responses[last].Partitions = resp.Responses[last].Partitions[:len(resp.Responses[last].Partitions)+1]
+		h.fetchSlot(slot, part, result, version)
+		if version >= 16 && (result.Code == wire.NotLeaderOrFollower || result.Code == wire.FencedLeaderEpoch) {
+			h.tellFetchLeader(r, resp, slot, part.Topic)
+		}
+		if result.Records.Length == 0 {
+			result.Records.Release()
+			continue
+		}
+		spans = append(spans, network.Span{File: result.Records.File, Offset: result.Records.Position, Length: result.Records.Length, Release: result.Records.Release})
+		if replicaID < 0 {
+			h.deps.Metrics.Fetched(part.Topic, result.Records.Length)
+		} else {
+			h.deps.Metrics.Replicated(result.Records.Length)
 		}
 	}
 	r.ReplyFetch(resp, spans)
+}
+
+func (h *Handlers) fetchSlot(slot *wire.FetchResponsePartition, part *replica.FetchPartition, result *replica.FetchResult, version int16) {
+	*slot = wire.FetchResponsePartition{
+		PartitionIndex: part.Partition, ErrorCode: result.Code,
+		HighWatermark: result.HighWatermark, LastStableOffset: result.LastStableOffset, LogStartOffset: result.LogStartOffset,
+		PreferredReadReplica: -1, DivergingEpoch: wire.FetchResponseEpochEndOffset{Epoch: -1, EndOffset: -1},
+		CurrentLeader: wire.LeaderIDAndEpoch{LeaderID: -1, LeaderEpoch: -1}, SnapshotID: wire.FetchResponseSnapshotID{EndOffset: -1, Epoch: -1},
+		RecordsSize: int32(min(result.Records.Length, math.MaxInt32)),
+	}
+	if result.Code == wire.KafkaStorageError && version <= 5 {
+		slot.ErrorCode = wire.NotLeaderOrFollower
+	}
+	if result.Diverging {
+		slot.DivergingEpoch = wire.FetchResponseEpochEndOffset{Epoch: result.DivergingEpoch, EndOffset: result.DivergingEnd}
+	}
+	if result.Aborted != nil {
+		slot.AbortedTransactions = make([]wire.FetchResponseAbortedTransaction, len(result.Aborted))
+		for k, a := range result.Aborted {
+			slot.AbortedTransactions[k] = wire.FetchResponseAbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset}
+		}
+	}
 }
 
 func (h *Handlers) tellFetchLeader(r *network.Request, resp *wire.FetchResponse, slot *wire.FetchResponsePartition, topic string) {

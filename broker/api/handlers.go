@@ -64,6 +64,7 @@ type ProducerIDs interface {
 type Metrics interface {
 	Produced(topic string, bytes int, records int)
 	Fetched(topic string, bytes int)
+	Replicated(bytes int) // sent to followers
 }
 
 // Handlers answers requests; it is the network server's Handler.

@@ -90,6 +90,9 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 		part := &parts[i]
 		p, code := m.Partition(part.TopicPartition)
 		if code != wire.None {
+			if part.Topic == "" {
+				code = wire.UnknownTopicID
+			}
 			r.fail(code)
 		} else {
 			effect := p.read(params, part, min(part.MaxBytes, remaining), minOneMessage, first, r)

@@ -43,6 +43,8 @@ type Config struct {
 	Follow FollowConfig
 	// LagTime is replica.lag.time.max.ms: a follower that hasn't been caught up for longer leaves the ISR.
 	LagTime time.Duration
+	// SessionSlots is max.incremental.fetch.session.cache.slots; 0 means no fetch sessions.
+	SessionSlots int
 }
 
 // Manager owns the partitions that this broker hosts.
@@ -61,6 +63,7 @@ type Manager struct {
 
 	alterations alterations
 	fetchers    fetchers
+	sessions    sessionCache
 
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when the goroutines of Start are gone; nil before
@@ -82,6 +85,7 @@ func NewManager(c Config) *Manager {
 	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
 	m.fetchers.init(m)
+	m.sessions.init(c.SessionSlots)
 	m.waiting.requests = map[abandoner]struct{}{}
 	return m
 }
@@ -132,6 +136,13 @@ func (m *Manager) ControllerEpoch() int32 {
 	m.control.Lock()
 	defer m.control.Unlock()
 	return m.control.controllerEpoch
+}
+
+// LogStartMoved tells that a partition's log start offset has risen by itself, as by retention: fetch sessions report it with their next answer. It doesn't block.
+func (m *Manager) LogStartMoved(tp TopicPartition) {
+	if p := m.hosted(tp); p != nil {
+		p.waiting.sessions.touch()
+	}
 }
 
 // HandleDirFailure marks the given partitions offline: their log directory has failed. Requests for them, waiting ones too, are answered

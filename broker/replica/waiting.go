@@ -8,7 +8,8 @@ import (
 
 // waiting holds the requests that wait on one partition. Its lock is a leaf: nothing else is locked under it.
 type waiting struct {
-	count atomic.Int32 // registered fetches and produces; zero lets an append pass without the lock
+	count    atomic.Int32 // registered fetches and produces; zero lets an append pass without the lock
+	sessions watchers     // fetch sessions that hold the partition
 
 	mu struct {
 		sync.Mutex
@@ -85,6 +86,9 @@ func (w *waiting) removeProduce(p *produceWaiter) {
 
 // notify completes what an advance of the high watermark, or an append, has satisfied. Called without locks.
 func (w *waiting) notify(p *Partition, highWatermarkAdvanced, appended bool) {
+	if highWatermarkAdvanced || appended {
+		defer w.sessions.wake(false)
+	}
 	if w.count.Load() == 0 || (!highWatermarkAdvanced && !appended) {
 		return
 	}
@@ -118,6 +122,7 @@ func (w *waiting) notify(p *Partition, highWatermarkAdvanced, appended bool) {
 
 // notifyAll makes every waiting request look again: the role changed, or the partition went away.
 func (w *waiting) notifyAll(p *Partition) {
+	defer w.sessions.wake(true)
 	if w.count.Load() == 0 {
 		return
 	}
