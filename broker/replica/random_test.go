@@ -1,0 +1,135 @@
+package replica
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Random histories of appends, fetches, ISR changes, deaths, zombies and restarts, with messages lost anywhere. After every step: what was acked is in the log of every member of the
+// committed ISR, no two brokers lead in one epoch, a leader's high watermark doesn't fall in its epoch, and no high watermark passes its log's end.
+func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			randomHistory(t, seed, 400)
+		})
+	}
+}
+
+type ackedRecord struct {
+	offset int64
+	value  string
+}
+
+func randomHistory(t *testing.T, seed uint64, steps int) {
+	random := rand.New(rand.NewPCG(seed, 7))
+	w := newWorld(t, 1+random.IntN(2))
+	w.lose = func() bool { return random.IntN(12) == 0 }
+	someone := func() int32 { return 1 + int32(random.IntN(3)) }
+	var acked []ackedRecord
+	leaders := map[int32]int32{}    // leader epoch -> who led in it
+	watermarks := map[int32]int64{} // leader epoch -> the leader's high watermark
+	var trace []string
+	note := func(format string, args ...any) { trace = append(trace, fmt.Sprintf(format, args...)) }
+	defer func() {
+		if t.Failed() {
+			t.Log(trace[max(0, len(trace)-60):])
+		}
+	}()
+	for i := range steps {
+		id := someone()
+		switch action := random.IntN(40); {
+		case action < 10:
+			value := fmt.Sprintf("%08d", i)
+			note("%d appends %s", id, value)
+			w.append(id, value, func(offset int64, epoch int32) {
+				note("acked %s at %d in epoch %d", value, offset, epoch)
+				acked = append(acked, ackedRecord{offset, value})
+			})
+		case action < 26:
+			note("%d fetches", id)
+			w.fetch(id)
+		case action < 31:
+			note("%d alters", id)
+			w.brokers[id].manager.alterOnce(t.Context())
+		case action < 32:
+			if p := w.brokers[id].partition(); p != nil {
+				note("%d shrinks", id)
+				w.brokers[id].manager.submit(p.maybeShrink(time.Now().Add(2 * time.Hour)))
+			}
+		case action < 36:
+			note("%d hears of the controller", id)
+			w.deliver(id)
+		case action < 37 && len(w.live) > 1 && w.live[id]:
+			note("%d is cut off", id)
+			delete(w.live, id)
+			w.elect()
+		case action < 39 && !w.live[id]:
+			if random.IntN(2) == 0 {
+				note("%d starts again", id)
+				w.restart(id)
+			} else {
+				note("%d is back", id)
+			}
+			w.live[id] = true
+			w.elect()
+		}
+		for id, b := range w.brokers {
+			p := b.partition()
+			if p == nil || p.Log() == nil {
+				continue
+			}
+			log := p.Log()
+			require.LessOrEqual(t, log.HighWatermark(), log.LogEndOffset())
+			if _, epoch := p.Leader(); p.IsLeader() {
+				if who, ok := leaders[epoch]; ok {
+					require.Equal(t, who, id, "two leaders in epoch %d", epoch)
+				}
+				leaders[epoch] = id
+				require.GreaterOrEqual(t, log.HighWatermark(), watermarks[epoch], "the high watermark of epoch %d fell", epoch)
+				watermarks[epoch] = log.HighWatermark()
+			}
+		}
+		for _, member := range w.isr {
+			log, _ := w.brokers[member].logs.Log(theTP)
+			for _, a := range acked {
+				require.Less(t, a.offset, log.LogEndOffset(), "broker %d, in the ISR %v, lacks the acked record %s", member, w.isr, a.value)
+			}
+		}
+	}
+	// Everything heals: all logs are the same, and hold what was acked where it was acked.
+	w.lose = nil
+	for id := range w.brokers {
+		w.live[id] = true
+	}
+	w.elect()
+	for range 40 {
+		for _, id := range []int32{1, 2, 3} {
+			w.deliver(id)
+			w.fetch(id)
+			w.brokers[id].manager.alterOnce(t.Context())
+		}
+	}
+	note("healed: leader %d, ISR %v", w.leader, w.isr)
+	isr := slices.Clone(w.isr)
+	slices.Sort(isr)
+	require.Equal(t, []int32{1, 2, 3}, isr)
+	reference := w.contents(1)
+	require.Equal(t, reference, w.contents(2))
+	require.Equal(t, reference, w.contents(3))
+	for _, a := range acked {
+		require.Equal(t, a.value, reference[a.offset], "acked at %d", a.offset)
+	}
+	for _, b := range w.brokers {
+		b.manager.Close()
+	}
+}
