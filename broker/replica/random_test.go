@@ -17,10 +17,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // committed ISR, no two brokers lead in one epoch, a leader's high watermark doesn't fall in its epoch, and no high watermark passes its log's end.
 func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			randomHistory(t, seed, 400)
+			randomHistory(t, seed, 600)
 		})
 	}
 }
@@ -32,7 +32,7 @@ type ackedRecord struct {
 
 func randomHistory(t *testing.T, seed uint64, steps int) {
 	random := rand.New(rand.NewPCG(seed, 7))
-	w := newWorld(t, 1+random.IntN(2))
+	w := newWorld(t, 1+random.IntN(2), []time.Duration{time.Hour, -time.Millisecond}[random.IntN(2)])
 	w.lose = func() bool { return random.IntN(12) == 0 }
 	someone := func() int32 { return 1 + int32(random.IntN(3)) }
 	var acked []ackedRecord
@@ -47,7 +47,7 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 	}()
 	for i := range steps {
 		id := someone()
-		switch action := random.IntN(40); {
+		switch action := random.IntN(44); {
 		case action < 10:
 			value := fmt.Sprintf("%08d", i)
 			note("%d appends %s", id, value)
@@ -64,7 +64,7 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 		case action < 32:
 			if p := w.brokers[id].partition(); p != nil {
 				note("%d shrinks", id)
-				w.brokers[id].manager.submit(p.maybeShrink(time.Now().Add(2 * time.Hour)))
+				w.brokers[id].manager.submit(p.maybeShrink(time.Now().Add(time.Duration(random.IntN(3)) * time.Hour)))
 			}
 		case action < 36:
 			note("%d hears of the controller", id)
@@ -82,6 +82,14 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 			}
 			w.live[id] = true
 			w.elect()
+		case action < 42 && w.live[id] && slices.Contains(w.isr, id) && id != w.leader:
+			note("%d is to lead", id)
+			w.commit(id, slices.Clone(w.isr))
+		case action < 44:
+			if p := w.brokers[w.isr[0]].partition(); p != nil {
+				note("%d shrinks", w.isr[0])
+				w.brokers[w.isr[0]].manager.submit(p.maybeShrink(time.Now()))
+			}
 		}
 		for id, b := range w.brokers {
 			p := b.partition()

@@ -32,6 +32,8 @@ type world struct {
 	isr                                 []int32
 	live                                map[int32]bool
 
+	lag time.Duration // replica.lag.time.max.ms; negative: whoever lacks a record is out of sync
+
 	// lose decides whether a message is lost; nil means never.
 	lose func() bool
 }
@@ -45,8 +47,8 @@ type testBroker struct {
 	inbox    []*wire.LeaderAndIsrRequest // control requests that haven't arrived
 }
 
-func newWorld(t testing.TB, minISR int) *world {
-	w := &world{t: t, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
+func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
+	w := &world{t: t, lag: lag, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
 	for id := int32(1); id <= 3; id++ {
 		c := commitlog.DefaultConfig()
 		c.MinInsyncReplicas = minISR
@@ -72,7 +74,7 @@ func (w *world) restart(id int32) {
 	b.metadata = metadata.New()
 	b.fetcher, b.inbox = nil, nil
 	b.manager = NewManager(Config{
-		BrokerID: id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: func() int64 { return -1 }, LagTime: time.Hour, SessionSlots: 10,
+		BrokerID: id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: func() int64 { return -1 }, LagTime: w.lag, SessionSlots: 10,
 		Controller: testController{w, id},
 		Follow: FollowConfig{
 			Dial:     func(_ context.Context, leader int32, _ int) (Conn, error) { return testConn{w, id, leader}, nil },
