@@ -5,6 +5,10 @@
 //
 //	Manager     which partitions are hosted, the highest controller epoch seen, the order of control requests
 //	Partition   one partition's role: an immutable snapshot, replaced under its leadership lock
+//	progress    what a leader knows of a follower, under Partition.followers
+//	fetchers    whom this broker follows; one goroutine per leader and number, which owns its connection and its fetch session
+//	alterations changes of ISRs on their way to the controller, one request in flight
+//	sessionCache  the fetch sessions of those who fetch from here (KIP-227)
 //	commitlog   the bytes: offsets, segments, producer state
 //	waiting     fetches below their minimum bytes, acks=all produces below the high watermark
 //
@@ -13,6 +17,20 @@
 // holds it alone. Waiting requests are completed after these locks are released.
 //
 // Invariant, always: log start offset <= last stable offset <= high watermark <= log end offset.
+//
+// # Replication
+//
+// A follower fetches from its log end offset with the epoch of its last record; the leader answers with records or with where the logs diverge, and the follower cuts its
+// log there (KIP-101, KIP-595). The fetch tells the leader what the follower has. The high watermark is what all of the maximal ISR have: the committed
+// ISR, and whoever may be in it because a change is under way (KIP-497). Who is in the ISR is the controller's decision; a leader proposes.
+//
+// Two things are faster than in Kafka. After an error a partition's fetches pause for 10 ms first and only then for longer, since most errors are those of a leader that is
+// about to learn that it leads. And a fetch that waits for records is given up when partitions join its fetcher, so that they don't wait with it.
+//
+// # Fetch sessions
+//
+// Each partition knows the sessions that hold it and puts itself on their lists when something changes; a fetch visits the partitions on its list and no others. That a follower has
+// fetched is noted once for all the partitions that weren't visited (sessionClock).
 //
 // # Waiting
 //
