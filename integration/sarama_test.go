@@ -176,9 +176,9 @@ func TestTopicsByAdmin(t *testing.T) {
 	}
 	require.NoError(t, admin.CreateTopic("a.b", &simple, false))
 	require.Equal(t, wire.InvalidTopicException, one("a_b", simple), "its metrics would be a.b's")
-	require.Equal(t, wire.InvalidReplicationFactor, one("three", sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}))
-	err = admin.CreateTopic("three", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false)
-	require.ErrorContains(t, err, "Replication factor: 3", "the message says so")
+	require.Equal(t, wire.InvalidReplicationFactor, one("four", sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 4}))
+	err = admin.CreateTopic("four", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 4}, false)
+	require.ErrorContains(t, err, "Replication factor: 4", "the message says so")
 	require.Equal(t, wire.InvalidReplicationFactor, one("none", sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 0}))
 	require.Equal(t, wire.InvalidPartitions, one("none", sarama.TopicDetail{NumPartitions: 0, ReplicationFactor: 1}))
 	require.Equal(t, wire.InvalidConfig, one("odd", sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: map[string]*string{"retention.ms": new("soon")}}))

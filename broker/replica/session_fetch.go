@@ -116,10 +116,12 @@ type parkedFetch struct {
 }
 
 func (p *parkedFetch) park() {
+	// Known to the manager before anything can end it, so that an early end takes it out again.
+	tracked := p.manager.track(p)
 	p.mu.Lock()
 	p.mu.timer = time.AfterFunc(p.params.MaxWait, p.complete)
 	p.mu.Unlock()
-	if !p.manager.track(p) {
+	if !tracked {
 		p.complete()
 		return
 	}
@@ -191,7 +193,9 @@ func (p *parkedFetch) complete() {
 		return
 	}
 	p.mu.Lock()
-	p.mu.timer.Stop()
+	if p.mu.timer != nil {
+		p.mu.timer.Stop()
+	}
 	p.mu.Unlock()
 	s := p.session
 	s.parked.CompareAndSwap(p, nil)
