@@ -3,6 +3,8 @@
 package api
 
 import (
+	"time"
+
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/wire"
@@ -10,10 +12,13 @@ import (
 
 func (h *Handlers) deleteRecords(r *network.Request, req *wire.DeleteRecordsRequest) {
 	resp := &wire.DeleteRecordsResponse{}
+	var waits []replica.DeleteWait
+	var at []*wire.DeleteRecordsResponsePartition // where each wait is answered
 	for _, t := range req.Topics {
-		out := wire.DeleteRecordsResponseTopic{Name: t.Name}
-		for _, p := range t.Partitions {
-			result := wire.DeleteRecordsResponsePartition{PartitionIndex: p.PartitionIndex, LowWatermark: -1}
+		out := wire.DeleteRecordsResponseTopic{Name: t.Name, Partitions: make([]wire.DeleteRecordsResponsePartition, len(t.Partitions))}
+		for i, p := range t.Partitions {
+			result := &out.Partitions[i]
+			*result = wire.DeleteRecordsResponsePartition{PartitionIndex: p.PartitionIndex, LowWatermark: -1}
 			tp := replica.TopicPartition{Topic: t.Name, Partition: p.PartitionIndex}
 			switch partition, code := h.deps.Replicas.Partition(tp); {
 			case isInternalTopic(t.Name):
@@ -21,16 +26,21 @@ func (h *Handlers) deleteRecords(r *network.Request, req *wire.DeleteRecordsRequ
 			case code != wire.None:
 				result.ErrorCode = code
 			default:
-				low, err := partition.DeleteRecords(p.Offset)
+				to, err := partition.DeleteRecords(p.Offset)
 				if err != nil {
 					result.ErrorCode = h.code("delete records", tp, err)
-				} else {
-					result.LowWatermark = low
+					continue
 				}
+				waits = append(waits, replica.DeleteWait{Partition: partition, Required: to})
+				at = append(at, result)
 			}
-			out.Partitions = append(out.Partitions, result)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
-	r.Reply(resp)
+	h.deps.Replicas.AwaitDeleted(waits, time.Duration(req.TimeoutMs)*time.Millisecond, func(waits []replica.DeleteWait) {
+		for i := range waits {
+			at[i].LowWatermark, at[i].ErrorCode = waits[i].LowWatermark, waits[i].Code
+		}
+		r.Reply(resp)
+	})
 }

@@ -99,8 +99,11 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 			if effect.mayJoin {
 				m.submit(p.maybeExpand(params.ReplicaID))
 			}
-			if effect.advanced || effect.logStart {
-				p.waiting.notify(p, effect.advanced, effect.logStart)
+			if effect.advanced {
+				p.waiting.notify(p, true, false)
+			}
+			if effect.logStart {
+				p.waiting.deletes.wake()
 			}
 		}
 		if r.Code != wire.None || r.Diverging {

@@ -265,9 +265,16 @@ func (p *Partition) checkReached(required int64) (done bool, code wire.Error) {
 	return true, wire.None
 }
 
-// DeleteRecords raises the log start offset to offset, -1 meaning the high watermark, and returns the low watermark: the least log start
-// offset over all replicas. Records below it are never served again, also after kill -9.
-func (p *Partition) DeleteRecords(offset int64) (lowWatermark int64, err error) {
+// DeleteRecords raises the log start offset to offset, -1 meaning the high watermark, and returns what it was raised to, for [Manager.AwaitDeleted]. Records below it are never
+// served again by this broker, also after kill -9; followers are told at once.
+func (p *Partition) DeleteRecords(offset int64) (to int64, err error) {
+	if to, err = p.deleteRecords(offset); err == nil {
+		p.waiting.sessions.wake(true)
+	}
+	return to, err
+}
+
+func (p *Partition) deleteRecords(offset int64) (to int64, err error) {
 	p.leadership.RLock()
 	defer p.leadership.RUnlock()
 	log, _, code := p.leaderLog(-1)
@@ -284,10 +291,7 @@ func (p *Partition) DeleteRecords(offset int64) (lowWatermark int64, err error) 
 	if offset < 0 || offset > highWatermark {
 		return -1, wire.OffsetOutOfRange
 	}
-	if err := log.DeleteRecords(offset); err != nil {
-		return -1, err
-	}
-	return p.lowWatermark(log), nil
+	return offset, log.DeleteRecords(offset)
 }
 
 // OffsetForLeaderEpoch answers where the given epoch ends in this leader's log (replication.md §7.2).

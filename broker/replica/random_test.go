@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-
 // Random histories of appends, fetches, ISR changes, deaths, zombies and restarts, with messages lost anywhere. After every step: what was acked is in the log of every member of the
 // committed ISR, no two brokers lead in one epoch, a leader's high watermark doesn't fall in its epoch, and no high watermark passes its log's end.
 func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 type waiting struct {
 	count    atomic.Int32 // registered fetches and produces; zero lets an append pass without the lock
 	sessions watchers     // fetch sessions that hold the partition
+	deletes  deletes      // DeleteRecords requests
 
 	mu struct {
 		sync.Mutex
@@ -123,6 +124,7 @@ func (w *waiting) notify(p *Partition, highWatermarkAdvanced, appended bool) {
 // notifyAll makes every waiting request look again: the role changed, or the partition went away.
 func (w *waiting) notifyAll(p *Partition) {
 	defer w.sessions.wake(true)
+	defer w.deletes.wake()
 	if w.count.Load() == 0 {
 		return
 	}

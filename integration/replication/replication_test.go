@@ -8,6 +8,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
 
+	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/integration/cluster"
 )
 
@@ -39,7 +40,9 @@ func TestLeaderIsKilled(t *testing.T) {
 		}
 	}
 	send("before")
-	victim := leader(c, "orders", 0)
+	// Each broker leads two of the six. The controller's own death would show by its session alone.
+	controller, _ := c.Controller()
+	victim := controller%3 + 1
 	began := time.Now()
 	c.Kill(victim)
 	send("while")
@@ -53,4 +56,41 @@ func TestLeaderIsKilled(t *testing.T) {
 	for partition := range int32(6) {
 		require.Equal(t, []string{"before", "while", "after"}, values(t, c, "orders", partition))
 	}
+}
+
+func TestDeletedRecordsAreGoneFromEveryReplica(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Set("min.insync.replicas", "2"))
+	createTopic(t, c, "orders", 1, nil)
+	producer := c.SyncProducer(t, durable)
+	for i := range 10 {
+		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "orders", Value: sarama.StringEncoder(fmt.Sprint(i))})
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.Admin(t).DeleteRecords("orders", map[int32]int64{0: 7}))
+	for _, id := range c.IDs() {
+		p, code := c.Broker(id).Replicas().Partition(commitlog.TopicPartition{Topic: "orders"})
+		require.Zero(t, code)
+		require.EqualValues(t, 7, p.Log().LogStartOffset(), "broker %d, when the answer came", id)
+	}
+}
+
+// An idle follower costs a fetch every half second, whatever the number of its partitions, and each of those names none of them.
+func TestIdlePartitionsAreNotVisited(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t)
+	createTopic(t, c, "many", 60, nil)
+	for _, id := range c.IDs() {
+		c.Wait("the fetch sessions of the followers", func() error {
+			stats := c.Broker(id).Replicas().SessionStats()
+			if stats.Sessions != 2 || stats.Partitions != 40 {
+				return fmt.Errorf("broker %d has %+v", id, stats)
+			}
+			return nil
+		})
+	}
+	producer := c.SyncProducer(t, durable)
+	_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "many", Partition: 42, Value: sarama.StringEncoder("one")})
+	require.NoError(t, err)
+	waitSameEnds(t, c, "many", 60)
 }
