@@ -64,7 +64,7 @@ func TestRegisterBroker(t *testing.T) {
 	require.NoError(t, other.RegisterOwnBroker(ctx, 1, znode.OwnBroker{Admin: "h:8"}))
 	data, stat, err := c.Get(ctx, znode.OwnBrokerPath(1))
 	require.NoError(t, err)
-	require.Equal(t, `{"version":1,"admin":"h:8"}`, string(data)) //nolint:testifylint // the bytes matter
+	require.Equal(t, `{"version":1,"admin":"h:8"}`, string(data))
 	require.Equal(t, other.Session().ID, stat.EphemeralOwner)
 }
 

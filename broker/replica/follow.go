@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/prekraft/prekraft/broker/commitlog"
-	"github.com/prekraft/prekraft/broker/wire"
 )
 
 // errNotFollowing says that the role changed since a fetch was sent.
@@ -135,9 +134,4 @@ func truncationPoint(log *commitlog.Log, epoch int32, end, initial int64) int64 
 // delayable tells whether a fetch that met the error is worth repeating from the same offset.
 func delayable(err error) bool {
 	return errors.Is(err, commitlog.ErrCorruptMessage) || errors.Is(err, commitlog.ErrInvalidRecord)
-}
-
-// retriable tells whether a follower tries again after a partition's error code.
-func retriable(code wire.Error) bool {
-	return code != wire.FencedLeaderEpoch && code != wire.OffsetOutOfRange
 }

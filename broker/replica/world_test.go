@@ -159,7 +159,7 @@ func (w *world) append(id int32, value string, acked func(offset int64, epoch in
 	info, advanced, err := p.Append(batch, AppendOptions{RequiredAcks: -1, Now: time.Now()})
 	if err != nil {
 		var code wire.Error
-		require.True(w.t, errors.As(err, &code), "%v", err)
+		require.ErrorAs(w.t, err, &code)
 		return
 	}
 	_, epoch := p.Leader()

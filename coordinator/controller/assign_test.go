@@ -85,7 +85,7 @@ func TestAssignProperties(t *testing.T) {
 			}
 			brokers = append(brokers, b)
 		}
-		r := rand.New(rand.NewPCG(1, uint64(rapid.Uint64().Draw(t, "seed"))))
+		r := rand.New(rand.NewPCG(1, rapid.Uint64().Draw(t, "seed")))
 		got, err := AssignReplicas(Placement{Brokers: brokers, Partitions: partitions, ReplicationFactor: factor, FixedStart: -1, Random: r.IntN})
 		require.NoError(t, err)
 		require.Len(t, got, partitions)

@@ -300,7 +300,7 @@ func (c *Controller) readNotifications(ctx context.Context, parent string) ([]st
 // no interest: a newer controller or the next BrokerChange mends it.
 func (c *Controller) leaderAndIsrAnswered(ctx context.Context, ch *channel, resp *wire.LeaderAndIsrResponse) error {
 	if c.channels[ch.id] != ch || resp.ErrorCode != wire.None {
-		return nil
+		return nil //nolint:nilerr // the code is the broker's answer, not this function's failure
 	}
 	offline := c.cluster.offlineDirs[ch.id]
 	var failed []replica

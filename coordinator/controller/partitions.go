@@ -232,7 +232,7 @@ func (c *Controller) createAtOnce(ctx context.Context, levels ...[]Op) (bool, er
 	}
 	for _, r := range results {
 		if r.Err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // one refused write is the answer, not a failure
 		}
 	}
 	return true, nil

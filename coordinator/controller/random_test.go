@@ -56,7 +56,6 @@ func TestRandomHistories(t *testing.T) {
 type brokenInvariant string
 
 type seen struct {
-	id      znode.TopicID
 	leaders map[int32]int32
 	last    Leadership
 }

@@ -163,7 +163,7 @@ func TestChannelReset(t *testing.T) {
 		w.mu.Lock()
 		w.members[2].hang = false
 		w.mu.Unlock()
-		time.Sleep(31 * time.Second)
+		time.Sleep(31 * time.Second) //nolint:forbidigo // virtual time
 		told := w.settle()
 		require.Contains(t, told, "t-0 leader 1 epoch 0 isr [1 2] version 0 replicas [1 2]\n")
 		require.Zero(t, c.channels[2].queued())
@@ -260,10 +260,10 @@ func TestFailedFailoverMoves(t *testing.T) {
 		require.False(t, c.IsActive())
 		_, _, exists := w.tree.get(znode.ControllerPath)
 		require.False(t, exists, "the office is free")
-		time.Sleep(retryPause + time.Millisecond)
+		time.Sleep(retryPause + time.Millisecond) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.False(t, c.IsActive(), "failed again, waits longer")
-		time.Sleep(2*retryPause + time.Millisecond)
+		time.Sleep(2*retryPause + time.Millisecond) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.True(t, c.IsActive())
 		require.Equal(t, int32(3), c.Epoch())

@@ -75,7 +75,7 @@ func serveFloor(conn net.Conn, file *os.File) error {
 		}
 		position := int64(binary.BigEndian.Uint64(frame[size-8:]))
 		n, err := file.ReadAt(chunk, position)
-		if err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns io.EOF itself
+		if err != nil && err != io.EOF {
 			return err
 		}
 		binary.BigEndian.PutUint32(header, uint32(floorResponse-4+n))

@@ -98,7 +98,7 @@ func TestNothingAckedIsLostWhoeverDies(t *testing.T) {
 		c.Wait("acks "+why, func() error {
 			for i, h := range histories {
 				if n := h.count(); n < before[i]+20 {
-					return fmt.Errorf("partition %d: %d acked since, %d failed, last %v", i, n-before[i], h.failed, h.last)
+					return fmt.Errorf("partition %d: %d acked since, %d failed, last %w", i, n-before[i], h.failed, h.last)
 				}
 			}
 			return nil

@@ -75,11 +75,11 @@ type core struct {
 
 // stats feed the four-letter words.
 type stats struct {
-	received, sent         int64
-	count, sumNs           int64
-	minNs, maxNs           int64
-	expired, cut, rejected int64
-	queueOverflows         int64
+	received, sent    int64
+	count, sumNs      int64
+	minNs, maxNs      int64
+	expired, rejected int64
+	queueOverflows    int64
 }
 
 func newCore(s *Server, opts Options) *core {

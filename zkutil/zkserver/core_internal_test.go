@@ -47,7 +47,7 @@ func checkTree(t testing.TB, tr *tree) {
 		}
 		children += n.children.len()
 		size += n.size(p)
-		require.Equal(t, len(n.children.names), len(slices.Compact(slices.Sorted(slices.Values(n.children.names)))), "children of %s", p)
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(n.children.names))), len(n.children.names), "children of %s", p)
 		for i, name := range n.children.names {
 			if tr.nodes[joinPath(p, name)] == nil {
 				require.Fail(t, "missing child", "%s of %s", name, p)
@@ -257,7 +257,7 @@ func FuzzFrames(f *testing.F) {
 				batch = batch[4+n:]
 			}
 		}
-		require.Equal(t, len(want), len(got))
+		require.Len(t, got, len(want))
 		for i := range want {
 			require.True(t, bytes.Equal(want[i], got[i]))
 		}

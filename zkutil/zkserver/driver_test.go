@@ -192,7 +192,7 @@ func newScriptWith(dial func() (net.Conn, error), f *faults, root string) (*scri
 	s.setup = c
 	made, err := s.call(c, 1, enc{}.str(root).str("").acl("31/world/anyone").i32(0))
 	if err != nil || made.err != 0 {
-		return nil, fmt.Errorf("%w: creating %s: %v, code %d", errScript, root, err, made.err)
+		return nil, fmt.Errorf("%w: creating %s: %w, code %d", errScript, root, err, made.err)
 	}
 	s.base = made.zxid
 	return s, nil

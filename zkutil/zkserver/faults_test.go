@@ -134,7 +134,7 @@ func (f *faults) sleep(s *script, d time.Duration, a args) error {
 			}
 			c.pending = c.pending[:len(c.pending)-1]
 			if got, err := c.read(); err != nil || got.xid != -2 {
-				return fmt.Errorf("%w: ping of %s: %v %v", errScript, name, got, err)
+				return fmt.Errorf("%w: ping of %s: %v %w", errScript, name, got, err)
 			}
 		}
 	}

@@ -53,20 +53,19 @@ var (
 
 // wal is the log. The core appends and flushes; a goroutine of its own syncs.
 type wal struct {
-	path    string
-	file    *os.File
-	lock    *os.File
-	buf     []byte
-	size    int64
-	base    int64 // size of the snapshot it starts with, or at which rewriting did not work
-	limit   int64
-	each    bool // fsync with every flush
-	every   time.Duration
-	unsaved bool
-	sync    chan *os.File // to the syncer; capacity 1
-	quit    chan struct{}
-	wg      sync.WaitGroup
-	failed  chan error // from the syncer; capacity 1
+	path   string
+	file   *os.File
+	lock   *os.File
+	buf    []byte
+	size   int64
+	base   int64 // size of the snapshot it starts with, or at which rewriting did not work
+	limit  int64
+	each   bool // fsync with every flush
+	every  time.Duration
+	sync   chan *os.File // to the syncer; capacity 1
+	quit   chan struct{}
+	wg     sync.WaitGroup
+	failed chan error // from the syncer; capacity 1
 }
 
 // appendRecord frames what f appends.

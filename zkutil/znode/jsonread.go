@@ -77,7 +77,7 @@ func (v raw) members(f func(key string, val raw) error) error {
 		s.space()
 		start = s.pos
 		s.value(0)
-		if err := f(key, raw(v[start:s.pos])); err != nil {
+		if err := f(key, v[start:s.pos]); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (v raw) elements(f func(val raw) error) error {
 		}
 		start := s.pos
 		s.value(0)
-		if err := f(raw(v[start:s.pos])); err != nil {
+		if err := f(v[start:s.pos]); err != nil {
 			return err
 		}
 	}
