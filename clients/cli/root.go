@@ -92,11 +92,11 @@ themselves; --bootstrap and --zookeeper lead them to another one.`,
 	flags.StringVar(&a.bootstrap, "bootstrap", defaultBootstrap, "brokers to start from, `HOST:PORT[,HOST:PORT]`")
 	flags.StringVar(&a.zookeeper, "zookeeper", defaultZooKeeper, "ZooKeeper, `HOST:PORT[,HOST:PORT][/CHROOT]`")
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORMAT`: table for people or json for programs")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if a.output != "table" && a.output != "json" {
 			return fmt.Errorf("%w: --output is table or json, not %q", errUsage, a.output)
 		}
-		return nil
+		return a.findBrokers(cmd)
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddGroup(

@@ -226,7 +226,7 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(d) // Virtual time: we are in a bubble.
+		time.Sleep(d) //nolint:forbidigo // virtual time: we are in a bubble
 	case "show":
 		synctest.Wait()
 		for i := int32(0); ; i++ {
