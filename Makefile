@@ -63,8 +63,8 @@ interop: build tools ## side by side with Apache Kafka 3.9.1, its tools, kcat an
 	./integration/scripts/interop.sh
 
 .PHONY: soak
-soak: build ## faults for hours: SOAK=2h by default
-	$(GO) test -timeout 0 -run TestSoak ./integration/faults -soak=$(or $(SOAK),2h)
+soak: ## kill brokers under load for ROUNDS rounds (default 1000) and check that nothing acked is lost; PREKRAFT_SEED repeats an order
+	PREKRAFT_ROUNDS=$(or $(ROUNDS),1000) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhoeverDies ./integration/replication
 
 .PHONY: docker
 docker: ## the image of the static binary, where a Docker engine runs

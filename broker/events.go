@@ -222,7 +222,7 @@ func (c controllerEvents) Emit(ev controller.Event) {
 			c.t.emit(written)
 		}
 	case controller.RPCSent:
-		c.t.emit(telemetry.ControlRequestSent{Cause: by, Request: e.API.String(), To: e.BrokerID, Partitions: e.Partitions})
+		c.t.emit(telemetry.ControlRequestSent{Cause: by, Request: e.API.String(), To: e.BrokerID, Epoch: controllerEpochOf(e.Request), Partitions: e.Partitions})
 	case controller.RPCAnswered:
 		answered := telemetry.ControlRequestAnswered{Cause: by, Request: e.API.String(), To: e.BrokerID, Took: e.Took}
 		if e.Error != wire.None {
@@ -241,6 +241,19 @@ func (c controllerEvents) Emit(ev controller.Event) {
 			c.t.problem(fmt.Sprint("controller event ", e.Kind), e.Err)
 		}
 	}
+}
+
+// controllerEpochOf is the controller epoch that a control request carries.
+func controllerEpochOf(req wire.Request) int32 {
+	switch r := req.(type) {
+	case *wire.LeaderAndIsrRequest:
+		return r.ControllerEpoch
+	case *wire.UpdateMetadataRequest:
+		return r.ControllerEpoch
+	case *wire.StopReplicaRequest:
+		return r.ControllerEpoch
+	}
+	return 0
 }
 
 // finalizedFeaturesEpoch is the version of /feature as last read, -1 without features.
