@@ -190,26 +190,32 @@ func (w *writer) sendfile(fd int, p *piece) (int, error) {
 // load reads the beginning of a file range into a pooled buffer. Without block only from the page cache.
 func (w *writer) load(p *piece, most int) error {
 	c := w.conn
-	if c.server.copying.Load() > c.server.config.CopyBudget {
-		most = chunkSize
-	}
 	n := min(p.span.Length, most)
+	// Reserved before it is taken: of several connections at once only the first finds the budget free.
+	if before := c.server.copying.Add(int64(n)) - int64(n); before > c.server.config.CopyBudget && n > chunkSize {
+		c.server.copying.Add(int64(chunkSize - n))
+		n = chunkSize
+	}
 	buf := c.server.pool.get(n)
+	c.server.copying.Add(int64(len(buf.b) - n))
+	giveBack := func() {
+		c.server.copying.Add(-int64(len(buf.b)))
+		buf.release()
+	}
 	// A pooled buffer may be larger than asked for, but is never read into beyond n.
 	if w.raw.block {
 		if err := readSpan(&p.span, buf.b[:n]); err != nil {
-			buf.release()
+			giveBack()
 			return err
 		}
 	} else {
 		read, err := readCached(&p.span, buf.b[:n])
 		if err != nil {
-			buf.release()
+			giveBack()
 			return err
 		}
 		n = read
 	}
-	c.server.copying.Add(int64(len(buf.b)))
 	p.buf, p.b, p.file = buf, buf.b[:n], true
 	p.span.Offset += int64(n)
 	p.span.Length -= n
