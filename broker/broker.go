@@ -61,6 +61,7 @@ type Broker struct {
 	logs          *commitlog.Manager
 	metadata      *metadata.Cache
 	replicas      *replica.Manager
+	hosted        atomic.Pointer[replica.Manager] // replicas, for who may look before they are made
 	admin         *controller.Admin
 	controller    *controller.Controller
 	controllerRPC *peers.ControllerLink

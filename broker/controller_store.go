@@ -18,6 +18,8 @@ type controllerStore struct {
 	client *zkutil.Client
 	// elected is the client of the session under which this broker became controller: the controller's writes end with that session.
 	elected atomic.Pointer[zkutil.Client]
+	// changed is told of every watch that fires, before it acts; nil for nobody.
+	changed func(zkutil.Event)
 
 	mu      sync.Mutex
 	cancels map[watchKey]func()
@@ -189,7 +191,12 @@ func (s *controllerStore) Write(ctx context.Context, epochVersion int32, ops []c
 
 // Watch registers fn for a path; it replaces what was registered.
 func (s *controllerStore) Watch(path string, kind controller.WatchKind, fn func()) {
-	told := func(zkutil.Event) { fn() }
+	told := func(e zkutil.Event) {
+		if s.changed != nil {
+			s.changed(e)
+		}
+		fn()
+	}
 	var cancel func()
 	if kind == controller.WatchChildren {
 		cancel = s.client.WatchChildren(path, told)

@@ -55,8 +55,8 @@ func (b *Broker) logHooks() commitlog.Hooks {
 				b.replicas.LogStartMoved(tp)
 			}
 		},
-		Truncated: func(tp commitlog.TopicPartition, end int64) {
-			t.emit(telemetry.LogTruncated{Topic: tp.Topic, Partition: tp.Partition, To: end, Reason: "truncation"})
+		Truncated: func(tp commitlog.TopicPartition, from, end int64) {
+			t.emit(telemetry.LogTruncated{Topic: tp.Topic, Partition: tp.Partition, From: from, To: end, Reason: "truncation"})
 		},
 		DirFailed: func(dir string, err error) {
 			t.emit(telemetry.LogDirFailed{Dir: dir, Err: err.Error()})
@@ -110,7 +110,8 @@ func (b *Broker) replicaEvents() replica.Events {
 			if s.IsLeader {
 				role = "leader"
 			}
-			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch, LogEndOffset: s.LogEndOffset})
+			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch,
+				LogEndOffset: s.LogEndOffset, HighWatermark: s.HighWatermark})
 		},
 		ISRChanged: func(c replica.ISRChange) {
 			if len(c.To) < len(c.From) {
@@ -120,13 +121,25 @@ func (b *Broker) replicaEvents() replica.Events {
 			}
 			t.emit(telemetry.IsrChanged{Topic: c.Topic, Partition: c.Partition, From: c.From, To: c.To, HighWatermark: c.HighWatermark})
 		},
-		ISRUpdateFailed: func(replica.TopicPartition, wire.Error) { t.metrics.Counter(telemetry.FailedIsrUpdates).Add(1) },
+		ISRUpdateFailed: func(tp replica.TopicPartition, code wire.Error) {
+			t.metrics.Counter(telemetry.FailedIsrUpdates).Add(1)
+			t.emit(telemetry.IsrRefused{Topic: tp.Topic, Partition: tp.Partition, Err: code.Name()})
+		},
+		ISRProposed: func(c replica.ISRProposal) {
+			t.emit(telemetry.IsrProposed{Topic: c.Topic, Partition: c.Partition, LeaderEpoch: c.LeaderEpoch, PartitionEpoch: c.PartitionEpoch, From: c.From, To: c.To})
+		},
+		FetchStarted: func(tp replica.TopicPartition, leader, leaderEpoch int32, offset int64) {
+			t.emit(telemetry.FetchStarted{Topic: tp.Topic, Partition: tp.Partition, Leader: leader, LeaderEpoch: leaderEpoch, Offset: offset})
+		},
+		HighWatermarkAdvanced: func(tp replica.TopicPartition, leaderEpoch int32, highWatermark, logEndOffset int64) {
+			t.emit(telemetry.HighWatermarkAdvanced{Topic: tp.Topic, Partition: tp.Partition, LeaderEpoch: leaderEpoch, HighWatermark: highWatermark, LogEndOffset: logEndOffset})
+		},
 		FetchFailed: func(tp replica.TopicPartition, leader int32, err error) {
 			t.problem(fmt.Sprintf("fetch %s from broker %d", tp, leader), err)
 		},
 		Replicated: func(bytes int) { t.metrics.Counter(telemetry.ReplicationBytesIn).Add(int64(bytes)) },
 		Deleted: func(tp replica.TopicPartition) {
-			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1})
+			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
 			for p := range b.replicas.All() {
 				if p.TopicPartition().Topic == tp.Topic {
 					return
@@ -206,21 +219,16 @@ func (c controllerEvents) Emit(ev controller.Event) {
 		case controller.BrokerExpelled:
 			c.t.emit(telemetry.BrokerDown{Cause: by, ID: e.BrokerID, Epoch: e.Epoch, Reason: "probe"})
 		}
-	case controller.LeadershipChanged:
-		c.t.emit(telemetry.LeaderElected{
-			Cause: by, Topic: e.Topic, Partition: e.Partition, Leader: e.Leadership.Leader, LeaderEpoch: e.Leadership.LeaderEpoch, Isr: slices.Clone(e.Leadership.ISR),
-		})
-	case controller.ZnodesWritten:
-		for i, op := range e.Ops {
-			written := telemetry.ZnodeWritten{Cause: by, Op: op.Kind.String(), Path: op.Path, Bytes: len(op.Data), Version: -1}
-			if i < len(e.Results) {
-				written.Version = e.Results[i].Stat.Version
-				if e.Results[i].Err != nil {
-					written.Err = e.Results[i].Err.Error()
-				}
-			}
-			c.t.emit(written)
+	case controller.Began:
+		began := telemetry.ControllerEventStarted{Cause: telemetry.By(telemetry.CauseID{Broker: c.broker, Seq: uint64(header.ID)}), Event: string(e.Kind), Detail: e.Detail, Waited: e.Waited}
+		if header.Cause != 0 {
+			began.After = telemetry.CauseID{Broker: c.broker, Seq: uint64(header.Cause)}
 		}
+		c.t.emit(began)
+	case controller.LeadershipChanged:
+		c.t.emit(leadershipEvent(by, e))
+	case controller.ZnodesWritten:
+		c.t.znodesWritten(by, e.Ops, e.Results)
 	case controller.RPCSent:
 		c.t.emit(telemetry.ControlRequestSent{Cause: by, Request: e.API.String(), To: e.BrokerID, Epoch: controllerEpochOf(e.Request), Partitions: e.Partitions})
 	case controller.RPCAnswered:
@@ -240,6 +248,66 @@ func (c controllerEvents) Emit(ev controller.Event) {
 		if e.Err != nil {
 			c.t.problem(fmt.Sprint("controller event ", e.Kind), e.Err)
 		}
+	}
+}
+
+// leadershipEvent tells an election and a change of the ISR, by a leader's wish, apart.
+func leadershipEvent(by telemetry.Cause, e controller.LeadershipChanged) telemetry.Event {
+	now, before := e.Leadership, e.Previous
+	switch e.Reason {
+	case "AlterPartition", "IsrChangeNotification":
+		return telemetry.IsrCommitted{
+			Cause: by, Topic: e.Topic, Partition: e.Partition, Leader: now.Leader, LeaderEpoch: now.LeaderEpoch, PartitionEpoch: now.PartitionEpoch,
+			From: slices.Clone(before.ISR), To: slices.Clone(now.ISR), Reason: e.Reason,
+		}
+	}
+	return telemetry.LeaderElected{
+		Cause: by, Topic: e.Topic, Partition: e.Partition, Leader: now.Leader, LeaderEpoch: now.LeaderEpoch, PartitionEpoch: now.PartitionEpoch,
+		Isr: slices.Clone(now.ISR), PreviousLeader: before.Leader, Reason: e.Reason,
+		Unclean: now.Leader != controller.NoLeader && len(before.ISR) > 0 && !slices.Contains(before.ISR, now.Leader),
+	}
+}
+
+// znodesWritten tells of each operation; checks change nothing.
+func (t *instruments) znodesWritten(by telemetry.Cause, ops []controller.Op, results []controller.OpResult) {
+	for i, op := range ops {
+		if op.Kind == controller.OpCheck {
+			continue
+		}
+		written := telemetry.ZnodeWritten{Cause: by, Op: op.Kind.String(), Path: op.Path, Bytes: len(op.Data), Version: -1}
+		if i < len(results) {
+			written.Version = results[i].Stat.Version
+			if results[i].Path != "" {
+				written.Path = results[i].Path
+			}
+			if results[i].Err != nil {
+				written.Err = results[i].Err.Error()
+			}
+		}
+		t.emit(written)
+	}
+}
+
+// adminStore is the store of the API handlers: what they write is on the timeline, as what the controller writes is.
+type adminStore struct {
+	*controllerStore
+	t *instruments
+}
+
+// Multi applies operations all or none and tells of them.
+func (s adminStore) Multi(ctx context.Context, ops ...controller.Op) ([]controller.OpResult, error) {
+	results, err := s.controllerStore.Multi(ctx, ops...)
+	if err == nil {
+		s.t.znodesWritten(telemetry.Cause{}, ops, results)
+	}
+	return results, err
+}
+
+// znodeChanged tells of a watch of the controller that fired.
+func (t *instruments) znodeChanged(e zkutil.Event) {
+	change := map[zkutil.EventType]string{zkutil.Created: "created", zkutil.DataChanged: "data", zkutil.Deleted: "deleted", zkutil.ChildrenChanged: "children"}[e.Type]
+	if change != "" { // a resync is no change
+		t.emit(telemetry.ZnodeChanged{Change: change, Path: e.Path})
 	}
 }
 

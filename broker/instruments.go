@@ -65,7 +65,7 @@ func (b *Broker) startTelemetry(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("admin.listener: %w", err)
 	}
-	t.server = telemetry.StartServer(listener, telemetry.Admin{Gatherer: t.registry, Readiness: t.readiness, Bus: t.bus})
+	t.server = telemetry.StartServer(listener, telemetry.Admin{Gatherer: t.registry, Readiness: t.readiness, Bus: t.bus, Partition: b.partitionView})
 	b.onClose(func(context.Context, bool) error { return t.server.Close() })
 	return nil
 }

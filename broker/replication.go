@@ -38,6 +38,7 @@ func (b *Broker) newReplicas() {
 			MinBytes: c.Int(config.ReplicaFetchMinBytes), MaxWait: c.Duration(config.ReplicaFetchWaitMaxMs), Backoff: c.Duration(config.ReplicaFetchBackoffMs),
 		},
 	})
+	b.hosted.Store(b.replicas)
 	b.onClose(func(context.Context, bool) error { isr.Close(); return nil })
 }
 
@@ -72,6 +73,48 @@ func (b *Broker) scrapeReplicas(s *telemetry.Scrape) {
 	sessions := b.replicas.SessionStats()
 	s.Value(telemetry.FetchSessions, float64(sessions.Sessions))
 	s.Value(telemetry.FetchSessionPartitions, float64(sessions.Partitions))
+}
+
+// partitionView tells the admin port how a replica is. It may be asked before the broker has replicas.
+func (b *Broker) partitionView(topic string, partition int32) (telemetry.PartitionView, bool) {
+	replicas := b.hosted.Load()
+	if replicas == nil {
+		return telemetry.PartitionView{}, false
+	}
+	d, ok := replicas.Describe(replica.TopicPartition{Topic: topic, Partition: partition})
+	if !ok {
+		return telemetry.PartitionView{}, false
+	}
+	view := telemetry.PartitionView{
+		Broker: b.id, Topic: topic, Partition: partition, Role: "follower", Leader: d.Leader, LeaderEpoch: d.LeaderEpoch, PartitionEpoch: d.PartitionEpoch,
+		Replicas: d.Replicas, Adding: d.Adding, Removing: d.Removing, LogStartOffset: d.LogStart, LogEndOffset: d.LogEndOffset, HighWatermark: d.HighWatermark, LogDir: d.Dir,
+	}
+	if d.IsLeader {
+		view.Role, view.ISR, view.ProposedISR, view.MinInSync, view.EpochStart, view.LagMaxMs = "leader", d.ISR, d.Proposed, d.MinInSync, d.EpochStart, d.LagTolerance.Milliseconds()
+		for _, f := range d.Followers {
+			view.Followers = append(view.Followers, telemetry.FollowerView{
+				ID: f.ID, Alive: f.Alive, LogStartOffset: f.LogStart, LogEndOffset: f.LogEnd, CaughtUp: f.CaughtUp, Fetched: f.Fetched,
+			})
+		}
+	} else {
+		view.Fetch = &telemetry.FetchView{State: fetchState(d.Fetch), Leader: d.Fetch.Leader, Offset: d.Fetch.Offset, Lag: d.Fetch.Lag}
+	}
+	if d.Offline {
+		view.Role = "offline"
+	}
+	return view, true
+}
+
+func fetchState(s replica.FetchState) string {
+	switch {
+	case s.Failed:
+		return "failed"
+	case s.Delayed:
+		return "delayed"
+	case s.Active:
+		return "fetching"
+	}
+	return "none"
 }
 
 func count(yes bool) int {

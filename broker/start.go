@@ -43,6 +43,7 @@ func (b *Broker) connectZooKeeper(ctx context.Context) error {
 	}
 	b.zk = zk
 	b.store = newControllerStore(zk)
+	b.store.changed = b.telemetry.znodeChanged
 	b.onClose(func(_ context.Context, clean bool) error {
 		if !clean {
 			line.sever()
@@ -189,7 +190,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	b.producerIDs = transaction.NewProducerIDs(b.allocateProducerIDs)
 	b.run(b.producerIDs.Run)
 	b.admin = controller.NewAdmin(controller.AdminConfig{
-		Store: b.store,
+		Store: adminStore{b.store, b.telemetry},
 		Defaults: func() (int32, int16) {
 			return int32(b.config().Int(config.NumPartitions)), int16(b.config().Int(config.DefaultReplicationFactor))
 		},

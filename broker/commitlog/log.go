@@ -78,8 +78,8 @@ type Hooks struct {
 	Recovered func(tp TopicPartition, r Recovery)
 	// SegmentsDeleted: segments were removed; reason is "retention time", "retention size", "log start offset", "truncation" or "recovery".
 	SegmentsDeleted func(tp TopicPartition, bases []int64, reason string)
-	// Truncated: the log was cut to end.
-	Truncated func(tp TopicPartition, end int64)
+	// Truncated: the log ended at from and ends at end now.
+	Truncated func(tp TopicPartition, from, end int64)
 	// LogDeleted: a partition's directory was renamed for deletion.
 	LogDeleted func(tp TopicPartition)
 	// DirFailed: a log directory has gone offline.

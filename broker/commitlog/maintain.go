@@ -99,7 +99,7 @@ func (l *Log) TruncateTo(offset int64) (bool, error) {
 	}
 	if err == nil {
 		if f := l.host.hooks().Truncated; f != nil {
-			f(l.tp, offset)
+			f(l.tp, end, offset)
 		}
 	}
 	return true, l.dir.fail(err)
@@ -302,6 +302,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if l.stopped {
 		return ErrClosed
 	}
+	from := l.logEnd.Load()
 	l.flushMu.Lock()
 	l.structure.Lock()
 	err := l.startOverLocked(offset)
@@ -312,7 +313,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	}
 	if err == nil {
 		if f := l.host.hooks().Truncated; f != nil {
-			f(l.tp, offset)
+			f(l.tp, from, offset)
 		}
 	}
 	return l.dir.fail(err)

@@ -102,6 +102,9 @@ func (fs *fetchers) add(changes []*change) {
 		delete(fs.failed, c.state.tp)
 		fs.byPart[c.state.tp] = f
 		f.add(c.partition, c.state.topicID, c.state.leaderEpoch)
+		if told := fs.manager.config.Events.FetchStarted; told != nil {
+			told(c.state.tp, c.state.leader, c.state.leaderEpoch, c.log.LogEndOffset())
+		}
 		touched[f] = struct{}{}
 	}
 	for f := range touched {

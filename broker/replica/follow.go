@@ -63,7 +63,9 @@ func (p *Partition) appendAsFollower(leaderEpoch int32, offset int64, records []
 	}
 	out.end = log.LogEndOffset()
 	if before := log.HighWatermark(); highWatermark > before {
-		out.raised = log.SetHighWatermark(highWatermark) > before
+		if out.raised = log.SetHighWatermark(highWatermark) > before; out.raised {
+			p.watermarkRose(p.role.Load(), log)
+		}
 	}
 	if logStart > log.LogStartOffset() {
 		if err := log.IncrementLogStartOffset(logStart); err != nil {

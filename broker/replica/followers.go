@@ -110,7 +110,16 @@ func (p *Partition) advanceHighWatermark(r *role, log *commitlog.Log) bool {
 		return false
 	}
 	log.SetHighWatermark(candidate)
+	p.watermarkRose(r, log)
 	return true
+}
+
+// watermarkRose tells of the first rise of the high watermark in a leader epoch: one load where it was told of already.
+func (p *Partition) watermarkRose(r *role, log *commitlog.Log) {
+	if told := p.watermark.Load(); told == r.leaderEpoch || !p.watermark.CompareAndSwap(told, r.leaderEpoch) || p.env.events.HighWatermarkAdvanced == nil {
+		return
+	}
+	p.env.events.HighWatermarkAdvanced(p.tp, r.leaderEpoch, log.HighWatermark(), log.LogEndOffset())
 }
 
 // followerFetched takes in a follower's fetch that was read under the role r, and tells what came of it. Leadership is held shared.

@@ -31,6 +31,9 @@ func (p *Partition) proposeLocked(r *role, isr []int32) *proposal {
 		}
 	}
 	p.role.Store(&next)
+	if told := p.env.events.ISRProposed; told != nil {
+		told(ISRProposal{TopicPartition: p.tp, LeaderEpoch: r.leaderEpoch, PartitionEpoch: r.partitionEpoch, From: slices.Clone(r.isr), To: slices.Clone(isr)})
+	}
 	return change
 }
 
@@ -127,6 +130,13 @@ func (p *Partition) settle(change *proposal, o outcome) (again *proposal, change
 	}
 	p.leadership.Unlock()
 	return change, nil, true
+}
+
+// ISRProposal is a change of an ISR that this leader asks the controller for.
+type ISRProposal struct {
+	TopicPartition
+	LeaderEpoch, PartitionEpoch int32
+	From, To                    []int32
 }
 
 // ISRChange is a committed change of an ISR that this leader proposed.

@@ -20,6 +20,12 @@ type Events struct {
 	// ISRChanged is called when the controller has committed a change of an ISR that this leader proposed, ISRUpdateFailed when it has refused one.
 	ISRChanged      func(ISRChange)
 	ISRUpdateFailed func(tp TopicPartition, code wire.Error)
+	// ISRProposed is called when this leader asks the controller for another ISR. It may be called under the partition's locks.
+	ISRProposed func(ISRProposal)
+	// FetchStarted is called when this follower begins to fetch from a leader, at the given offset. It may be called under the fetchers' lock.
+	FetchStarted func(tp TopicPartition, leader, leaderEpoch int32, offset int64)
+	// HighWatermarkAdvanced is called when a replica's high watermark rose for the first time in a leader epoch. It may be called under the partition's locks.
+	HighWatermarkAdvanced func(tp TopicPartition, leaderEpoch int32, highWatermark, logEndOffset int64)
 	// FetchFailed is called when a fetcher has given a partition up, until the controller says anew whom to follow.
 	FetchFailed func(tp TopicPartition, leader int32, err error)
 	// Replicated is called with the bytes that were fetched from leaders.
@@ -82,7 +88,7 @@ type abandoner interface{ abandon() }
 func NewManager(c Config) *Manager {
 	m := &Manager{config: c}
 	m.control.controllerEpoch = -1
-	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }}
+	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
 	m.fetchers.init(m)
 	m.sessions.init(c.SessionSlots)

@@ -42,6 +42,7 @@ type Partition struct {
 	role       atomic.Pointer[role]
 	log        atomic.Pointer[commitlog.Log] // nil until the first LeaderAndIsr created or loaded it
 	offline    atomic.Bool                   // its log directory has failed
+	watermark  atomic.Int32                  // the leader epoch in which the high watermark was last told to have risen, noEpoch for none
 
 	followers struct { // of a leader; a leaf lock
 		sync.Mutex
@@ -56,10 +57,12 @@ type partitionEnv struct {
 	brokerID int32
 	isAlive  func(broker int32) bool
 	lag      time.Duration // replica.lag.time.max.ms
+	events   Events
 }
 
 func newPartition(tp TopicPartition, env *partitionEnv) *Partition {
 	p := &Partition{tp: tp, env: env}
+	p.watermark.Store(noEpoch)
 	p.role.Store(&role{leader: -1, leaderEpoch: noEpoch, partitionEpoch: 0})
 	return p
 }
@@ -110,7 +113,11 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 	}
 	p.resetFollowers(next, s.leaderEpoch > old.leaderEpoch, old.isLeader, time.Now().UnixMilli())
 	p.role.Store(next)
+	p.watermark.Store(s.leaderEpoch) // what rises here is told with the role
 	advanced := p.advanceHighWatermark(next, log)
+	if !advanced {
+		p.watermark.Store(noEpoch)
+	}
 	p.leadership.Unlock()
 	p.waiting.notify(p, advanced, true)
 	return true, nil
@@ -311,19 +318,19 @@ type State struct {
 	Leader, LeaderEpoch, PartitionEpoch int32
 	ISR, Replicas                       []int32
 	IsLeader, Offline                   bool
-	LogEndOffset                        int64 // -1 without a log
+	LogEndOffset, HighWatermark         int64 // -1 without a log
 }
 
 // State returns a copy of the partition's role.
 func (p *Partition) State() State {
 	r := p.role.Load()
-	end := int64(-1)
+	end, highWatermark := int64(-1), int64(-1)
 	if log := p.log.Load(); log != nil {
-		end = log.LogEndOffset()
+		end, highWatermark = log.LogEndOffset(), log.HighWatermark()
 	}
 	return State{
-		LogEndOffset: end,
-		Leader:       r.leader, LeaderEpoch: r.leaderEpoch, PartitionEpoch: r.partitionEpoch,
+		LogEndOffset: end, HighWatermark: highWatermark,
+		Leader: r.leader, LeaderEpoch: r.leaderEpoch, PartitionEpoch: r.partitionEpoch,
 		ISR: slices.Clone(r.isr), Replicas: slices.Clone(r.replicas), IsLeader: r.isLeader, Offline: p.offline.Load(),
 	}
 }

@@ -22,6 +22,8 @@ type Admin struct {
 	Gatherer  prometheus.Gatherer
 	Readiness *Readiness
 	Bus       *Bus
+	// Partition tells how a replica is, what it waits for, and false when there is none here. The value is written as JSON.
+	Partition func(topic string, partition int32) (PartitionView, bool)
 }
 
 // Limits of the HTTP server.
@@ -33,7 +35,7 @@ const (
 	adminTimeout     = 10 * time.Second
 )
 
-// Server is the HTTP server of a broker: /metrics, /livez, /readyz and /events.
+// Server is the HTTP server of a broker: /metrics, /livez, /readyz, /events and /partition.
 type Server struct {
 	http     *http.Server
 	listener net.Listener
@@ -109,6 +111,9 @@ func (a Admin) Handler() http.Handler {
 	if a.Readiness != nil {
 		mux.HandleFunc("GET /livez", a.livez)
 		mux.HandleFunc("GET /readyz", a.readyz)
+	}
+	if a.Partition != nil {
+		mux.HandleFunc("GET /partition", a.partition)
 	}
 	if a.Bus != nil {
 		var streams atomic.Int32

@@ -99,6 +99,17 @@ type (
 		Epoch  int32  `json:"epoch"`
 		Reason string `json:"reason"`
 	}
+	// ControllerEventStarted: the controller's loop took an event from its queue. What it writes, elects and sends until the next one has the same cause.
+	ControllerEventStarted struct {
+		Cause
+		// After is what led to the event, when that was the controller itself: an answer, or the event before it.
+		After CauseID `json:"after,omitzero"`
+		// Event is the event's name in Kafka's controller, such as BrokerChange.
+		Event string `json:"event"`
+		// Detail is what it is about, such as a topic; it may be empty.
+		Detail string        `json:"detail,omitempty"`
+		Waited time.Duration `json:"waitedNs"`
+	}
 	// ControlRequestSent: the controller sent LeaderAndIsr, UpdateMetadata or StopReplica.
 	ControlRequestSent struct {
 		Cause
@@ -162,8 +173,27 @@ type (
 		Leader      int32   `json:"leader"`
 		LeaderEpoch int32   `json:"leaderEpoch"`
 		Isr         []int32 `json:"isr"`
+		// PartitionEpoch is the version of the partition's state znode.
+		PartitionEpoch int32 `json:"partitionEpoch"`
+		// PreviousLeader is -1 when there was none.
+		PreviousLeader int32 `json:"previousLeader"`
+		// Reason is which election it was, such as Offline, Preferred or ControlledShutdown.
+		Reason string `json:"reason,omitempty"`
 		// Unclean: the leader was outside of the ISR, acknowledged records may be lost.
 		Unclean bool `json:"unclean,omitempty"`
+	}
+	// IsrCommitted: the controller wrote the ISR that a leader had proposed.
+	IsrCommitted struct {
+		Cause
+		Topic          string  `json:"topic"`
+		Partition      int32   `json:"partition"`
+		Leader         int32   `json:"leader"`
+		LeaderEpoch    int32   `json:"leaderEpoch"`
+		PartitionEpoch int32   `json:"partitionEpoch"`
+		From           []int32 `json:"from"`
+		To             []int32 `json:"to"`
+		// Reason is how it was proposed: AlterPartition or IsrChangeNotification.
+		Reason string `json:"reason"`
 	}
 	// PartitionRoleChanged: this broker became leader or follower of a partition, or stopped being either.
 	PartitionRoleChanged struct {
@@ -174,8 +204,46 @@ type (
 		Role        string `json:"role"`
 		Leader      int32  `json:"leader"`
 		LeaderEpoch int32  `json:"leaderEpoch"`
-		// LogEndOffset is the log's end at that moment.
-		LogEndOffset int64 `json:"logEndOffset"`
+		// LogEndOffset is the log's end at that moment, HighWatermark its high watermark; -1 without a log.
+		LogEndOffset  int64 `json:"logEndOffset"`
+		HighWatermark int64 `json:"highWatermark"`
+	}
+	// FetchStarted: this broker began to fetch a partition from its leader.
+	FetchStarted struct {
+		Cause
+		Topic       string `json:"topic"`
+		Partition   int32  `json:"partition"`
+		Leader      int32  `json:"leader"`
+		LeaderEpoch int32  `json:"leaderEpoch"`
+		// Offset is where: the end of this broker's log.
+		Offset int64 `json:"offset"`
+	}
+	// HighWatermarkAdvanced: a replica's high watermark rose for the first time in a leader epoch. Later rises are not told one by one: /partition shows the present one.
+	HighWatermarkAdvanced struct {
+		Cause
+		Topic         string `json:"topic"`
+		Partition     int32  `json:"partition"`
+		LeaderEpoch   int32  `json:"leaderEpoch"`
+		HighWatermark int64  `json:"highWatermark"`
+		LogEndOffset  int64  `json:"logEndOffset"`
+	}
+	// IsrProposed: this leader asks the controller for another ISR.
+	IsrProposed struct {
+		Cause
+		Topic          string  `json:"topic"`
+		Partition      int32   `json:"partition"`
+		LeaderEpoch    int32   `json:"leaderEpoch"`
+		PartitionEpoch int32   `json:"partitionEpoch"`
+		From           []int32 `json:"from"`
+		To             []int32 `json:"to"`
+	}
+	// IsrRefused: the controller didn't take the ISR that this leader proposed.
+	IsrRefused struct {
+		Cause
+		Topic     string `json:"topic"`
+		Partition int32  `json:"partition"`
+		// Err is the name of the error.
+		Err string `json:"err"`
 	}
 	// IsrChanged: the leader's ISR grew or shrank.
 	IsrChanged struct {
@@ -370,6 +438,8 @@ var catalogue = sync.OnceValue(func() []KindInfo {
 			"This broker became controller.", decodeAs[ControllerElected]},
 		{"ControllerResigned", "resigned as controller", Info,
 			"This broker is controller no more.", decodeAs[ControllerResigned]},
+		{"ControllerEventStarted", "controller event started", Debug,
+			"The controller's loop took an event from its queue.", decodeAs[ControllerEventStarted]},
 		{"ControlRequestSent", "control request sent", Debug,
 			"The controller sent LeaderAndIsr, UpdateMetadata or StopReplica.", decodeAs[ControlRequestSent]},
 		{"ControlRequestReceived", "control request received", Debug,
@@ -384,8 +454,18 @@ var catalogue = sync.OnceValue(func() []KindInfo {
 			"The controller finished deleting a topic.", decodeAs[TopicDeleted]},
 		{"LeaderElected", "leader elected", Info,
 			"The controller chose a leader. Leader is -1 when nobody could be chosen.", decodeAs[LeaderElected]},
+		{"IsrCommitted", "ISR committed", Debug,
+			"The controller wrote the ISR that a leader had proposed.", decodeAs[IsrCommitted]},
 		{"PartitionRoleChanged", "partition role changed", Info,
 			"This broker became leader or follower of a partition, or stopped being either.", decodeAs[PartitionRoleChanged]},
+		{"FetchStarted", "fetching from the leader", Debug,
+			"This broker began to fetch a partition from its leader.", decodeAs[FetchStarted]},
+		{"HighWatermarkAdvanced", "high watermark advanced", Debug,
+			"A replica's high watermark rose for the first time in a leader epoch.", decodeAs[HighWatermarkAdvanced]},
+		{"IsrProposed", "ISR proposed", Debug,
+			"This leader asks the controller for another ISR.", decodeAs[IsrProposed]},
+		{"IsrRefused", "ISR refused", Info,
+			"The controller didn't take the ISR that this leader proposed.", decodeAs[IsrRefused]},
 		{"IsrChanged", "ISR changed", Info,
 			"The leader's ISR grew or shrank.", decodeAs[IsrChanged]},
 		{"ReassignmentStarted", "reassignment started", Info,
@@ -465,6 +545,9 @@ func (ControllerElected) Kind() string { return "ControllerElected" }
 // Kind returns "ControllerResigned".
 func (ControllerResigned) Kind() string { return "ControllerResigned" }
 
+// Kind returns "ControllerEventStarted".
+func (ControllerEventStarted) Kind() string { return "ControllerEventStarted" }
+
 // Kind returns "ControlRequestSent".
 func (ControlRequestSent) Kind() string { return "ControlRequestSent" }
 
@@ -486,8 +569,23 @@ func (TopicDeleted) Kind() string { return "TopicDeleted" }
 // Kind returns "LeaderElected".
 func (LeaderElected) Kind() string { return "LeaderElected" }
 
+// Kind returns "IsrCommitted".
+func (IsrCommitted) Kind() string { return "IsrCommitted" }
+
 // Kind returns "PartitionRoleChanged".
 func (PartitionRoleChanged) Kind() string { return "PartitionRoleChanged" }
+
+// Kind returns "FetchStarted".
+func (FetchStarted) Kind() string { return "FetchStarted" }
+
+// Kind returns "HighWatermarkAdvanced".
+func (HighWatermarkAdvanced) Kind() string { return "HighWatermarkAdvanced" }
+
+// Kind returns "IsrProposed".
+func (IsrProposed) Kind() string { return "IsrProposed" }
+
+// Kind returns "IsrRefused".
+func (IsrRefused) Kind() string { return "IsrRefused" }
 
 // Kind returns "IsrChanged".
 func (IsrChanged) Kind() string { return "IsrChanged" }
