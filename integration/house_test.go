@@ -34,7 +34,8 @@ var rooms = map[string][]string{
 	"broker":                  {"broker/", "coordinator/", "zkutil", "zkutil/znode"},
 	"clients/kafka":           {},
 	"clients/legacy":          {"zkutil", "zkutil/znode", "broker/wire", "clients/kafka"},
-	"clients/cli":             {"broker", "broker/config", "broker/record", "broker/commitlog", "clients/", "zkutil", "zkutil/"},
+	"clients/timeline":        {"broker/telemetry"},
+	"clients/cli":             {"broker", "broker/config", "broker/record", "broker/commitlog", "broker/wire", "broker/network", "broker/telemetry", "coordinator/controller", "clients/", "zkutil", "zkutil/"},
 	"integration/":            {""},
 	"":                        {"clients/cli"},
 }

@@ -45,6 +45,9 @@ func (c commands) bad(text string, args ...string) {
 	bad(c.t, 1, text, c.args(args)...)
 }
 
+// noElr is what kafka-topics 3.9 prints of KRaft's eligible leader replicas.
+const noElr = "\tElr: N/A\tLastKnownElr: N/A"
+
 func TestTopics(t *testing.T) {
 	c := newCommands(t)
 	require.Equal(t, "Topic orders could be created.\n", c.good("", "topics", "create", "orders", "--validate-only"))
@@ -56,9 +59,15 @@ func TestTopics(t *testing.T) {
 	require.JSONEq(t, `["orders"]`, c.good("", "topics", "list", "-o", "json"))
 	text := regexp.MustCompile(`TopicId: \S{22}`).ReplaceAllString(c.good("", "topics", "describe", "orders"), "TopicId: ID")
 	require.Equal(t, "Topic: orders\tTopicId: ID\tPartitionCount: 3\tReplicationFactor: 1\tConfigs: retention.ms=3600000\n"+
-		"\tTopic: orders\tPartition: 0\tLeader: 1\tReplicas: 1\tIsr: 1\n\tTopic: orders\tPartition: 1\tLeader: 2\tReplicas: 2\tIsr: 2\n"+
-		"\tTopic: orders\tPartition: 2\tLeader: 3\tReplicas: 3\tIsr: 3\n", text)
+		"\tTopic: orders\tPartition: 0\tLeader: 1\tReplicas: 1\tIsr: 1"+noElr+"\n\tTopic: orders\tPartition: 1\tLeader: 2\tReplicas: 2\tIsr: 2"+noElr+"\n"+
+		"\tTopic: orders\tPartition: 2\tLeader: 3\tReplicas: 3\tIsr: 3"+noElr+"\n", text)
 	require.Empty(t, c.good("", "topics", "describe", "--unavailable-partitions"))
+	require.Empty(t, c.good("", "topics", "describe", "--under-min-isr-partitions"))
+	require.Equal(t, 3, strings.Count(c.good("", "topics", "describe", "--at-min-isr-partitions"), "\n"), "an ISR of 1 with min.insync.replicas=1")
+	require.Equal(t, 4, strings.Count(c.good("", "topics", "describe", "or.*|nothing"), "\n"))
+	require.Empty(t, c.good("", "topics", "describe", "nothing", "--if-exists"))
+	require.Equal(t, 1, strings.Count(c.good("", "topics", "describe", "--topics-with-overrides"), "\n"))
+	bad(t, 2, "missing closing", c.args([]string{"topics", "describe", "or(ders"})...)
 	c.good("", "topics", "alter", "orders", "--partitions", "4")
 	c.c.WaitTopic("orders", 4)
 	c.bad("topic nothing doesn't exist; `prekraft topics list`", "topics", "describe", "nothing")
@@ -182,4 +191,25 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, 2, strings.Count(c.good("", "events", "--broker", "1,2", "--last", "1"), "\n"))
 	c.bad("broker 9 has no admin address", "events", "--broker", "9")
 	c.bad("kind=Nonsense: no such kind of event", "events", "--kind", "Nonsense")
+}
+
+// A leader that isn't the preferred one is changed back, and what the tools say of partitions that can't be elected is an error.
+func TestElectPreferredLeader(t *testing.T) {
+	c := newCommands(t)
+	c.good("", "topics", "create", "t", "--replica-assignment", "1:2,2:1")
+	c.c.WaitTopic("t", 2)
+	require.Equal(t, "Valid replica already elected for partitions t-0\n", c.good("", "partitions", "elect", "t-0"))
+	c.c.Stop(1)
+	require.Contains(t, c.good("", "topics", "describe", "t", "--under-replicated-partitions"), "Partition: 0\tLeader: 2\tReplicas: 1,2\tIsr: 2"+noElr+"\tOffline: 1\n")
+	o := call(t, "", c.args([]string{"partitions", "elect", "t-0"})...)
+	require.Equal(t, 1, o.status)
+	require.Contains(t, o.out, "Error completing leader election (PREFERRED) for partition: t-0: PREFERRED_LEADER_NOT_AVAILABLE")
+	c.c.Start(1)
+	eventually(t, "both replicas in sync", func() bool { return c.good("", "topics", "describe", "--under-replicated-partitions") == "" })
+	require.Equal(t, "Successfully completed leader election (PREFERRED) for partitions t-0\nValid replica already elected for partitions t-1\n",
+		c.good("", "partitions", "elect", "--topic", "t", "--partition", "0", "t-1"))
+	require.Contains(t, c.good("", "topics", "describe", "t"), "Partition: 0\tLeader: 1\t")
+	o = call(t, "", c.args([]string{"partitions", "elect", "nothing-0", "-o", "json"})...)
+	require.Equal(t, 1, o.status)
+	require.Contains(t, o.out, `"error": "UNKNOWN_TOPIC_OR_PARTITION`)
 }

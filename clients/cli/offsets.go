@@ -14,6 +14,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
 
+	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/clients/kafka"
 )
 
@@ -130,7 +131,7 @@ func partitionsOf(client sarama.Client, topic string, wanted []int32) ([]int32, 
 
 // topicError says what to do about a topic that doesn't exist.
 func topicError(topic string, err error) error {
-	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) || errors.Is(err, wire.UnknownTopicOrPartition) {
 		return fmt.Errorf("topic %s doesn't exist; `prekraft topics list` shows those that do, `prekraft topics create %s` makes it", topic, topic)
 	}
 	return fmt.Errorf("topic %s: %w", topic, err)

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,123 +119,6 @@ func (a *app) topicsList() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// topicRow and partitionRow are the JSON form of topics describe.
-type topicRow struct {
-	Topic      string            `json:"topic"`
-	ID         string            `json:"id"`
-	Configs    map[string]string `json:"configs"`
-	Partitions []partitionRow    `json:"partitions"`
-}
-
-type partitionRow struct {
-	Partition int32   `json:"partition"`
-	Leader    int32   `json:"leader"` // -1 none
-	Epoch     int32   `json:"leader_epoch"`
-	Replicas  []int32 `json:"replicas"`
-	ISR       []int32 `json:"isr"`
-	Offline   []int32 `json:"offline_replicas"`
-}
-
-func (a *app) topicsDescribe() *cobra.Command {
-	var underReplicated, unavailable bool
-	cmd := &cobra.Command{
-		Use: "describe [TOPIC...]", Short: "Show leaders, replicas and in-sync replicas", Args: cobra.ArbitraryArgs,
-		Example: "  prekraft topics describe orders\n  prekraft topics describe --unavailable-partitions",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			rows, err := a.describeTopics(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			for i := range rows {
-				rows[i].Partitions = slices.DeleteFunc(rows[i].Partitions, func(p partitionRow) bool {
-					return (underReplicated && len(p.ISR) >= len(p.Replicas)) || (unavailable && p.Leader >= 0)
-				})
-			}
-			if a.output == "json" {
-				return a.json(rows)
-			}
-			return a.printTopics(rows, !underReplicated && !unavailable)
-		},
-	}
-	cmd.Flags().BoolVar(&underReplicated, "under-replicated-partitions", false, "only partitions whose ISR lacks replicas")
-	cmd.Flags().BoolVar(&unavailable, "unavailable-partitions", false, "only partitions without a leader")
-	return cmd
-}
-
-func (a *app) describeTopics(_ context.Context, names []string) ([]topicRow, error) {
-	admin, client, err := a.admin()
-	if err != nil {
-		return nil, err
-	}
-	defer admin.Close()
-	if len(names) == 0 {
-		if names, err = client.Topics(); err != nil {
-			return nil, err
-		}
-		if len(names) == 0 {
-			return []topicRow{}, nil
-		}
-	}
-	slices.Sort(names)
-	metadata, err := admin.DescribeTopics(names)
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]topicRow, 0, len(metadata))
-	for _, topic := range metadata {
-		if topic.Err != sarama.ErrNoError {
-			return nil, topicError(topic.Name, topic.Err)
-		}
-		row := topicRow{Topic: topic.Name, ID: topic.Uuid.String(), Configs: map[string]string{}, Partitions: []partitionRow{}}
-		entries, err := describeConfigs(admin, sarama.ConfigResource{Type: sarama.TopicResource, Name: topic.Name})
-		if err != nil {
-			return nil, err
-		}
-		for _, entry := range entries {
-			if entry.Source != sarama.SourceDefault && !entry.Default {
-				row.Configs[entry.Name] = entry.Value
-			}
-		}
-		for _, p := range topic.Partitions {
-			row.Partitions = append(row.Partitions, partitionRow{Partition: p.ID, Leader: p.Leader, Epoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.Isr, Offline: p.OfflineReplicas})
-		}
-		slices.SortFunc(row.Partitions, func(x, y partitionRow) int { return cmp.Compare(x.Partition, y.Partition) })
-		rows = append(rows, row)
-	}
-	slices.SortFunc(rows, func(x, y topicRow) int { return strings.Compare(x.Topic, y.Topic) })
-	return rows, nil
-}
-
-// printTopics prints topics in the shape people know from kafka-topics.
-func (a *app) printTopics(rows []topicRow, headers bool) error {
-	for _, t := range rows {
-		if headers {
-			var configs []string
-			for _, key := range slices.Sorted(maps.Keys(t.Configs)) {
-				configs = append(configs, key+"="+t.Configs[key])
-			}
-			factor := 0
-			if len(t.Partitions) > 0 {
-				factor = len(t.Partitions[0].Replicas)
-			}
-			fmt.Fprintf(a.out, "Topic: %s\tTopicId: %s\tPartitionCount: %d\tReplicationFactor: %d\tConfigs: %s\n",
-				t.Topic, t.ID, len(t.Partitions), factor, strings.Join(configs, ","))
-		}
-		for _, p := range t.Partitions {
-			leader := "none"
-			if p.Leader >= 0 {
-				leader = strconv.Itoa(int(p.Leader))
-			}
-			fmt.Fprintf(a.out, "\tTopic: %s\tPartition: %d\tLeader: %s\tReplicas: %s\tIsr: %s", t.Topic, p.Partition, leader, ids(p.Replicas), ids(p.ISR))
-			if len(p.Offline) > 0 {
-				fmt.Fprintf(a.out, "\tOffline: %s", ids(p.Offline))
-			}
-			fmt.Fprintln(a.out)
-		}
-	}
-	return nil
 }
 
 func ids(list []int32) string {
