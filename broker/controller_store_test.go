@@ -116,7 +116,7 @@ func (attentive) Dial(context.Context, controller.Endpoint) (controller.Conn, er
 	return attentive{}, nil
 }
 func (attentive) Close() error { return nil }
-func (attentive) Do(_ context.Context, req wire.Request, _ int16) (wire.Response, error) {
+func (attentive) Do(_ context.Context, req wire.Request, _ int16, _ int32) (wire.Response, error) {
 	resp := wire.NewResponse(req.APIKey())
 	if stop, ok := req.(*wire.StopReplicaRequest); ok {
 		for _, t := range stop.TopicStates {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prekraft/prekraft/broker/api"
 	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/network"
@@ -56,7 +57,11 @@ func (b *Broker) logHooks() commitlog.Hooks {
 			}
 		},
 		Truncated: func(tp commitlog.TopicPartition, from, end int64) {
-			t.emit(telemetry.LogTruncated{Topic: tp.Topic, Partition: tp.Partition, From: from, To: end, Reason: "truncation"})
+			var by telemetry.Cause
+			if b.replicas != nil {
+				by = causeOf(b.replicas.Cause(tp))
+			}
+			t.emit(telemetry.LogTruncated{Cause: by, Topic: tp.Topic, Partition: tp.Partition, From: from, To: end, Reason: "truncation"})
 		},
 		DirFailed: func(dir string, err error) {
 			t.emit(telemetry.LogDirFailed{Dir: dir, Err: err.Error()})
@@ -102,15 +107,21 @@ func (b *Broker) watchDirs(ctx context.Context) {
 	}
 }
 
+func causeOf(c replica.Cause) telemetry.Cause {
+	return telemetry.By(requestID(c.Controller, c.CorrelationID))
+}
+
 func (b *Broker) replicaEvents() replica.Events {
 	t := b.telemetry
+	// What a replica does follows from the request that gave it its role.
+	by := func(tp replica.TopicPartition) telemetry.Cause { return causeOf(b.replicas.Cause(tp)) }
 	return replica.Events{
 		RoleChanged: func(tp replica.TopicPartition, s replica.State) {
 			role := "follower"
 			if s.IsLeader {
 				role = "leader"
 			}
-			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch,
+			t.emit(telemetry.PartitionRoleChanged{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch,
 				LogEndOffset: s.LogEndOffset, HighWatermark: s.HighWatermark})
 		},
 		ISRChanged: func(c replica.ISRChange) {
@@ -119,27 +130,27 @@ func (b *Broker) replicaEvents() replica.Events {
 			} else {
 				t.metrics.Counter(telemetry.IsrExpands).Add(1)
 			}
-			t.emit(telemetry.IsrChanged{Topic: c.Topic, Partition: c.Partition, From: c.From, To: c.To, HighWatermark: c.HighWatermark})
+			t.emit(telemetry.IsrChanged{Cause: by(c.TopicPartition), Topic: c.Topic, Partition: c.Partition, From: c.From, To: c.To, HighWatermark: c.HighWatermark})
 		},
 		ISRUpdateFailed: func(tp replica.TopicPartition, code wire.Error) {
 			t.metrics.Counter(telemetry.FailedIsrUpdates).Add(1)
-			t.emit(telemetry.IsrRefused{Topic: tp.Topic, Partition: tp.Partition, Err: code.Name()})
+			t.emit(telemetry.IsrRefused{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, Err: code.Name()})
 		},
 		ISRProposed: func(c replica.ISRProposal) {
-			t.emit(telemetry.IsrProposed{Topic: c.Topic, Partition: c.Partition, LeaderEpoch: c.LeaderEpoch, PartitionEpoch: c.PartitionEpoch, From: c.From, To: c.To})
+			t.emit(telemetry.IsrProposed{Cause: by(c.TopicPartition), Topic: c.Topic, Partition: c.Partition, LeaderEpoch: c.LeaderEpoch, PartitionEpoch: c.PartitionEpoch, From: c.From, To: c.To})
 		},
 		FetchStarted: func(tp replica.TopicPartition, leader, leaderEpoch int32, offset int64) {
-			t.emit(telemetry.FetchStarted{Topic: tp.Topic, Partition: tp.Partition, Leader: leader, LeaderEpoch: leaderEpoch, Offset: offset})
+			t.emit(telemetry.FetchStarted{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, Leader: leader, LeaderEpoch: leaderEpoch, Offset: offset})
 		},
 		HighWatermarkAdvanced: func(tp replica.TopicPartition, leaderEpoch int32, highWatermark, logEndOffset int64) {
-			t.emit(telemetry.HighWatermarkAdvanced{Topic: tp.Topic, Partition: tp.Partition, LeaderEpoch: leaderEpoch, HighWatermark: highWatermark, LogEndOffset: logEndOffset})
+			t.emit(telemetry.HighWatermarkAdvanced{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, LeaderEpoch: leaderEpoch, HighWatermark: highWatermark, LogEndOffset: logEndOffset})
 		},
 		FetchFailed: func(tp replica.TopicPartition, leader int32, err error) {
 			t.problem(fmt.Sprintf("fetch %s from broker %d", tp, leader), err)
 		},
 		Replicated: func(bytes int) { t.metrics.Counter(telemetry.ReplicationBytesIn).Add(int64(bytes)) },
-		Deleted: func(tp replica.TopicPartition) {
-			t.emit(telemetry.PartitionRoleChanged{Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
+		Deleted: func(tp replica.TopicPartition, cause replica.Cause) {
+			t.emit(telemetry.PartitionRoleChanged{Cause: causeOf(cause), Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
 			for p := range b.replicas.All() {
 				if p.TopicPartition().Topic == tp.Topic {
 					return
@@ -230,9 +241,14 @@ func (c controllerEvents) Emit(ev controller.Event) {
 	case controller.ZnodesWritten:
 		c.t.znodesWritten(by, e.Ops, e.Results)
 	case controller.RPCSent:
-		c.t.emit(telemetry.ControlRequestSent{Cause: by, Request: e.API.String(), To: e.BrokerID, Epoch: controllerEpochOf(e.Request), Partitions: e.Partitions})
+		c.t.emit(telemetry.ControlRequestSent{
+			Cause: by, ID: requestID(c.broker, e.CorrelationID), Request: e.API.String(), To: e.BrokerID,
+			Epoch: controllerEpochOf(e.Request), CorrelationID: e.CorrelationID, Partitions: e.Partitions,
+		})
 	case controller.RPCAnswered:
-		answered := telemetry.ControlRequestAnswered{Cause: by, Request: e.API.String(), To: e.BrokerID, Took: e.Took}
+		answered := telemetry.ControlRequestAnswered{
+			Cause: by, ID: requestID(c.broker, e.CorrelationID), Request: e.API.String(), To: e.BrokerID, CorrelationID: e.CorrelationID, Took: e.Took,
+		}
 		if e.Error != wire.None {
 			answered.Err = e.Error.Name()
 		}
@@ -249,6 +265,19 @@ func (c controllerEvents) Emit(ev controller.Event) {
 			c.t.problem(fmt.Sprint("controller event ", e.Kind), e.Err)
 		}
 	}
+}
+
+// requestID is the id under which a controller's request, its answer and what it makes a broker do are told.
+func requestID(controller, correlationID int32) telemetry.CauseID {
+	return telemetry.CauseID{Broker: controller, Seq: uint64(max(correlationID, 0))}
+}
+
+// controlReceived tells of a control request; it is api.Deps'.
+func (t *instruments) controlReceived(r api.ControlRequest) {
+	t.emit(telemetry.ControlRequestReceived{
+		Cause: telemetry.By(requestID(r.Controller, r.CorrelationID)), Request: r.API.String(), From: r.Controller, Epoch: r.ControllerEpoch,
+		CorrelationID: r.CorrelationID, Partitions: r.Partitions,
+	})
 }
 
 // leadershipEvent tells an election and a change of the ISR, by a leader's wish, apart.

@@ -203,7 +203,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	b.handlers = api.New(api.Deps{
 		Context: b.ctx, BrokerID: b.id, ClusterID: b.clusterID, Config: b.config, Metadata: b.metadata, Replicas: b.replicas, Logs: b.logs, Controller: b.controller,
 		Topics: b.admin, TopicConfigs: b.dynamic, Configs: &configAdmin{Manager: b.dynamic, admin: b.admin, log: b.log, level: b.log.GetLevel()}, ProducerIDs: b.producerIDs,
-		Metrics: b.telemetry, FinalizedFeaturesEpoch: b.finalizedFeaturesEpoch, Gate: b.gate,
+		Metrics: b.telemetry, FinalizedFeaturesEpoch: b.finalizedFeaturesEpoch, Gate: b.gate, ControlReceived: b.telemetry.controlReceived,
 		Report: func(what string, about fmt.Stringer, err error) { b.telemetry.problem(what+" "+about.String(), err) },
 	})
 	b.server = network.New(netConfig, b.handlers)

@@ -12,6 +12,7 @@ func (h *Handlers) leaderAndIsr(r *network.Request, req *wire.LeaderAndIsrReques
 		r.Close(errKRaftController)
 		return
 	}
+	h.controlReceived(r, req.ControllerID, req.ControllerEpoch, partitionsOfLeaderAndIsr(req))
 	// A new log begins with its topic's configs, which no notification tells of.
 	names := make([]string, 0, len(req.TopicStates))
 	for i := range req.TopicStates {
@@ -24,5 +25,13 @@ func (h *Handlers) leaderAndIsr(r *network.Request, req *wire.LeaderAndIsrReques
 		r.Close(err)
 		return
 	}
-	r.Reply(h.deps.Replicas.LeaderAndIsr(req, r.Header.APIVersion))
+	r.Reply(h.deps.Replicas.LeaderAndIsr(req, r.Header.APIVersion, r.Header.CorrelationID))
+}
+
+func partitionsOfLeaderAndIsr(req *wire.LeaderAndIsrRequest) int {
+	n := len(req.UngroupedPartitionStates)
+	for i := range req.TopicStates {
+		n += len(req.TopicStates[i].PartitionStates)
+	}
+	return n
 }

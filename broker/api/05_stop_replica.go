@@ -17,5 +17,17 @@ func (h *Handlers) stopReplica(r *network.Request, req *wire.StopReplicaRequest)
 		r.Close(errKRaftController)
 		return
 	}
-	r.Reply(h.deps.Replicas.StopReplica(req))
+	h.controlReceived(r, req.ControllerID, req.ControllerEpoch, partitionsOfStopReplica(req))
+	r.Reply(h.deps.Replicas.StopReplica(req, r.Header.CorrelationID))
+}
+
+func partitionsOfStopReplica(req *wire.StopReplicaRequest) int {
+	n := len(req.UngroupedPartitions)
+	for i := range req.Topics {
+		n += len(req.Topics[i].PartitionIndexes)
+	}
+	for i := range req.TopicStates {
+		n += len(req.TopicStates[i].PartitionStates)
+	}
+	return n
 }

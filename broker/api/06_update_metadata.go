@@ -12,5 +12,14 @@ func (h *Handlers) updateMetadata(r *network.Request, req *wire.UpdateMetadataRe
 		r.Close(errKRaftController)
 		return
 	}
+	h.controlReceived(r, req.ControllerID, req.ControllerEpoch, partitionsOfUpdateMetadata(req))
 	r.Reply(h.deps.Replicas.UpdateMetadata(req))
+}
+
+func partitionsOfUpdateMetadata(req *wire.UpdateMetadataRequest) int {
+	n := len(req.UngroupedPartitionStates)
+	for i := range req.TopicStates {
+		n += len(req.TopicStates[i].PartitionStates)
+	}
+	return n
 }

@@ -34,6 +34,8 @@ type Deps struct {
 	FinalizedFeaturesEpoch func() int64
 	// Report tells of an error that has no code of its own and is answered UNKNOWN_SERVER_ERROR.
 	Report func(what string, about fmt.Stringer, err error)
+	// ControlReceived, if set, is told of a control request before it is acted on.
+	ControlReceived func(ControlRequest)
 	// Gate holds back clients until this broker can answer them truthfully; it is closed once.
 	Gate <-chan struct{}
 }
@@ -65,6 +67,22 @@ type Metrics interface {
 	Produced(topic string, bytes int, records int)
 	Fetched(topic string, bytes int)
 	Replicated(bytes int) // sent to followers
+}
+
+// ControlRequest is a LeaderAndIsr, UpdateMetadata or StopReplica request as it came in.
+type ControlRequest struct {
+	API wire.APIKey
+	// Controller is the broker that sent it, with its controller epoch; CorrelationID is its name for the request.
+	Controller, ControllerEpoch, CorrelationID int32
+	Partitions                                 int
+}
+
+func (h *Handlers) controlReceived(r *network.Request, controller, epoch int32, partitions int) {
+	if h.deps.ControlReceived != nil {
+		h.deps.ControlReceived(ControlRequest{
+			API: r.Header.APIKey, Controller: controller, ControllerEpoch: epoch, CorrelationID: r.Header.CorrelationID, Partitions: partitions,
+		})
+	}
 }
 
 // Handlers answers requests; it is the network server's Handler.

@@ -70,6 +70,9 @@ type call struct {
 	done        chan result
 }
 
+// nextCorrelation, as a call's correlation, stands for the connection's next one.
+const nextCorrelation int32 = -1
+
 type result struct {
 	body []byte // aliases buf
 	buf  []byte
@@ -177,21 +180,32 @@ func (c *Client) end(err error) {
 //
 // The response's byte fields alias memory of its own.
 func (c *Client) Do(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {
-	resp := wire.NewResponse(req.APIKey())
-	if resp == nil {
-		return nil, fmt.Errorf("%v v%d: no such API", req.APIKey(), version)
-	}
-	if _, err := c.DoInto(ctx, req, version, resp, nil); err != nil {
-		return nil, err
-	}
-	return resp, nil
+	return c.DoNumbered(ctx, req, version, nextCorrelation)
 }
 
 // DoInto is Do with the caller's response and memory: resp, which must belong to req's API and have its defaults set, is decoded into
 // and aliases buf, or memory that replaces it when the response is larger. That memory is returned, at its full size, for the
 // next call. After an error buf must not be used again: the response may still be read into it.
 func (c *Client) DoInto(ctx context.Context, req wire.Request, version int16, resp wire.Response, buf []byte) ([]byte, error) {
-	key := req.APIKey()
+	return c.do(ctx, &call{key: req.APIKey(), version: version, correlation: nextCorrelation, buf: buf}, req, resp)
+}
+
+// DoNumbered is Do with a correlation id of the caller's, from 0 up: what both brokers tell of the request can then be joined.
+func (c *Client) DoNumbered(ctx context.Context, req wire.Request, version int16, correlationID int32) (wire.Response, error) {
+	resp := wire.NewResponse(req.APIKey())
+	if resp == nil {
+		return nil, fmt.Errorf("%v v%d: no such API", req.APIKey(), version)
+	}
+	if _, err := c.do(ctx, &call{key: req.APIKey(), version: version, correlation: correlationID}, req, resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// do sends what call describes and decodes the response into resp. It returns the memory that resp aliases.
+func (c *Client) do(ctx context.Context, call *call, req wire.Request, resp wire.Response) ([]byte, error) {
+	key, version := call.key, call.version
+	call.done = make(chan result, 1)
 	fail := func(err error) error { return fmt.Errorf("%v v%d to %v: %w", key, version, c.nc.RemoteAddr(), err) }
 	select {
 	case c.slots <- struct{}{}:
@@ -200,7 +214,6 @@ func (c *Client) DoInto(ctx context.Context, req wire.Request, version int16, re
 	case <-c.ended:
 		return nil, fail(c.Err())
 	}
-	call := &call{key: key, version: version, buf: buf, done: make(chan result, 1)}
 	if err := c.send(ctx, call, req); err != nil {
 		return nil, fail(err)
 	}
@@ -229,7 +242,10 @@ func (c *Client) send(ctx context.Context, call *call, req wire.Request) error {
 		return ctx.Err()
 	}
 	defer func() { <-c.sending }()
-	call.correlation = c.correlation
+	if call.correlation == nextCorrelation {
+		call.correlation = c.correlation
+		c.correlation = (c.correlation + 1) & math.MaxInt32
+	}
 	out, err := wire.AppendRequest(c.out[:0], wire.RequestHeader{APIKey: call.key, APIVersion: call.version, CorrelationID: call.correlation, ClientID: c.config.ClientID}, req)
 	if err != nil {
 		<-c.slots
@@ -238,7 +254,6 @@ func (c *Client) send(ctx context.Context, call *call, req wire.Request) error {
 	if cap(out) <= 64<<10 {
 		c.out = out[:0]
 	}
-	c.correlation = (c.correlation + 1) & math.MaxInt32
 	if c.config.RequestTimeout > 0 {
 		call.deadline = time.Now().Add(c.config.RequestTimeout)
 		_ = c.nc.SetWriteDeadline(call.deadline)

@@ -66,6 +66,6 @@ func (t Transport) Dial(ctx context.Context, to controller.Endpoint) (controller
 type conn struct{ *network.Client }
 
 // Do sends one request.
-func (c conn) Do(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {
-	return c.Client.Do(ctx, req, version)
+func (c conn) Do(ctx context.Context, req wire.Request, version int16, correlationID int32) (wire.Response, error) {
+	return c.DoNumbered(ctx, req, version, correlationID)
 }

@@ -31,6 +31,20 @@ func (m *Manager) UpdateMetadata(req *wire.UpdateMetadataRequest) *wire.UpdateMe
 	return &wire.UpdateMetadataResponse{}
 }
 
+// Cause is the control request that made a replica what it is.
+type Cause struct {
+	Controller    int32 // the broker that sent it
+	CorrelationID int32 // its name for the request
+}
+
+// Cause returns the last LeaderAndIsr request that gave a hosted partition its role, the zero value when there is none. It takes no lock.
+func (m *Manager) Cause(tp TopicPartition) Cause {
+	if p := m.hosted(tp); p != nil {
+		return p.role.Load().cause
+	}
+	return Cause{}
+}
+
 // leaderAndIsrState is one partition of a LeaderAndIsr request, whatever its version.
 type leaderAndIsrState struct {
 	tp                              TopicPartition
@@ -39,6 +53,7 @@ type leaderAndIsrState struct {
 	partitionEpoch, controllerEpoch int32
 	isr, replicas, adding, removing []int32
 	isNew                           bool
+	cause                           Cause
 }
 
 func leaderAndIsrStates(req *wire.LeaderAndIsrRequest) []leaderAndIsrState {
@@ -64,8 +79,8 @@ func leaderAndIsrStates(req *wire.LeaderAndIsrRequest) []leaderAndIsrState {
 }
 
 // LeaderAndIsr makes this broker leader or follower of the request's partitions (controller.md §16.1). The request must not be used by the caller
-// afterwards: its slices become partition state.
-func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16) *wire.LeaderAndIsrResponse {
+// afterwards: its slices become partition state. The correlation id is told with what follows, see [Cause].
+func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, correlationID int32) *wire.LeaderAndIsrResponse {
 	m.control.Lock()
 	defer m.control.Unlock()
 	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
@@ -75,6 +90,7 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16) *wi
 	codes := make([]wire.Error, len(states))
 	var leading, following []*change
 	for i := range states {
+		states[i].cause = Cause{req.ControllerID, correlationID}
 		c, code := m.admitLocked(&states[i])
 		codes[i] = code
 		if c == nil {
@@ -168,7 +184,7 @@ func (m *Manager) makeFollowers(changes []*change) {
 	var fetching []*change
 	for _, c := range changes {
 		if c.state.leader < 0 || !m.env.isAlive(c.state.leader) {
-			c.partition.adoptLog(c.log)
+			c.partition.adoptLog(c.state, c.log)
 			continue
 		}
 		if c.partition.becomeFollower(c.state, c.log) {
@@ -250,7 +266,7 @@ func stopReplicaStates(req *wire.StopReplicaRequest) []stopReplicaState {
 
 // StopReplica stops, and where asked deletes, the request's replicas (controller.md §16.3). Every partition of the request is answered: a deletion
 // whose answer lacks one hangs until this broker restarts.
-func (m *Manager) StopReplica(req *wire.StopReplicaRequest) *wire.StopReplicaResponse {
+func (m *Manager) StopReplica(req *wire.StopReplicaRequest, correlationID int32) *wire.StopReplicaResponse {
 	m.control.Lock()
 	defer m.control.Unlock()
 	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
@@ -259,14 +275,14 @@ func (m *Manager) StopReplica(req *wire.StopReplicaRequest) *wire.StopReplicaRes
 	resp := &wire.StopReplicaResponse{}
 	for _, s := range stopReplicaStates(req) {
 		resp.PartitionErrors = append(resp.PartitionErrors, wire.StopReplicaPartitionError{
-			TopicName: s.tp.Topic, PartitionIndex: s.tp.Partition, ErrorCode: m.stopLocked(s),
+			TopicName: s.tp.Topic, PartitionIndex: s.tp.Partition, ErrorCode: m.stopLocked(s, Cause{req.ControllerID, correlationID}),
 		})
 	}
 	m.fetchers.stopIdle()
 	return resp
 }
 
-func (m *Manager) stopLocked(s stopReplicaState) wire.Error {
+func (m *Manager) stopLocked(s stopReplicaState, cause Cause) wire.Error {
 	p := m.hosted(s.tp)
 	if p != nil {
 		if p.offline.Load() {
@@ -291,7 +307,7 @@ func (m *Manager) stopLocked(s stopReplicaState) wire.Error {
 		return CodeOf(err)
 	}
 	if m.config.Events.Deleted != nil {
-		m.config.Events.Deleted(s.tp)
+		m.config.Events.Deleted(s.tp, cause)
 	}
 	return wire.None
 }

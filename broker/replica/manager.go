@@ -11,7 +11,7 @@ import (
 	"github.com/prekraft/prekraft/broker/wire"
 )
 
-// Events are what the manager tells as it happens. Nil functions are skipped; they must not block.
+// Events are what the manager tells as it happens. Nil functions are skipped; they must not block. [Manager.Cause] may be asked in them.
 type Events struct {
 	// RoleChanged is called when this broker became leader or follower of a partition.
 	RoleChanged func(tp TopicPartition, state State)
@@ -31,7 +31,7 @@ type Events struct {
 	// Replicated is called with the bytes that were fetched from leaders.
 	Replicated func(bytes int)
 	// Deleted is called when a replica was deleted.
-	Deleted func(tp TopicPartition)
+	Deleted func(tp TopicPartition, by Cause)
 }
 
 // Config is what a Manager needs.

@@ -23,6 +23,7 @@ type role struct {
 	epochStart      int64 // log end offset when this broker became leader for leaderEpoch; unset on followers
 	partitionEpoch  int32 // version of the state znode
 	controllerEpoch int32
+	cause           Cause     // the request that made it so
 	isr             []int32   // committed ISR; empty on followers
 	maximal         []int32   // isr, and who is being added; those in it hold the high watermark back
 	pending         *proposal // the change of the ISR under way, nil for none
@@ -100,7 +101,7 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 		return false, nil
 	}
 	next := &role{
-		leader: p.env.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
+		leader: p.env.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch, cause: s.cause,
 		isr: s.isr, maximal: s.isr, replicas: s.replicas, adding: s.adding, removing: s.removing, isLeader: true, epochStart: old.epochStart,
 	}
 	p.log.Store(log)
@@ -133,7 +134,7 @@ func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) boo
 	}
 	p.log.Store(log)
 	p.role.Store(&role{
-		leader: s.leader, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch,
+		leader: s.leader, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch, cause: s.cause,
 		replicas: s.replicas, adding: s.adding, removing: s.removing,
 	})
 	p.forgetFollowers()
@@ -151,7 +152,7 @@ func (p *Partition) forgetFollowers() {
 // adoptLog keeps a log without taking over the request's epoch: what a follower does whose leader isn't known to be alive, so that its high watermark stays in the
 // checkpoint file (KAFKA-1647), and so that the same request makes it follow once the leader is known. If this replica led until now it stops doing so. (Apache Kafka lets
 // it go on in its old epoch.)
-func (p *Partition) adoptLog(log *commitlog.Log) {
+func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) {
 	p.leadership.Lock()
 	old := p.role.Load()
 	p.log.Store(log)
@@ -160,7 +161,7 @@ func (p *Partition) adoptLog(log *commitlog.Log) {
 		return
 	}
 	p.role.Store(&role{
-		leader: -1, leaderEpoch: old.leaderEpoch, partitionEpoch: old.partitionEpoch, controllerEpoch: old.controllerEpoch,
+		leader: -1, leaderEpoch: old.leaderEpoch, partitionEpoch: old.partitionEpoch, controllerEpoch: old.controllerEpoch, cause: s.cause,
 		replicas: old.replicas, adding: old.adding, removing: old.removing,
 	})
 	p.forgetFollowers()

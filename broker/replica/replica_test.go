@@ -65,7 +65,7 @@ func (h *host) tell(tp TopicPartition, broker, epoch, controllerEpoch int32, bro
 		TopicStates: []wire.LeaderAndIsrTopicState{{TopicName: tp.Topic, TopicID: wire.UUID{1}, PartitionStates: []wire.LeaderAndIsrPartitionState{{
 			PartitionIndex: tp.Partition, ControllerEpoch: controllerEpoch, Leader: broker, LeaderEpoch: epoch, Isr: isr, PartitionEpoch: epoch, Replicas: isr, IsNew: epoch == 0,
 		}}}},
-	}, 7)
+	}, 7, 1)
 	if resp.ErrorCode != wire.None {
 		return resp.ErrorCode
 	}
@@ -309,7 +309,7 @@ func TestStaleControlRequests(t *testing.T) {
 	require.Equal(t, wire.None, h.tell(tp, self, 5, 3, 7, self))
 	require.Equal(t, wire.StaleControllerEpoch, h.tell(tp, 2, 6, 2, 7, 2))
 	require.Equal(t, wire.StaleBrokerEpoch, h.tell(tp, 2, 6, 3, 6, 2))
-	require.Equal(t, wire.StaleControllerEpoch, h.StopReplica(&wire.StopReplicaRequest{ControllerEpoch: 2, BrokerEpoch: 7}).ErrorCode)
+	require.Equal(t, wire.StaleControllerEpoch, h.StopReplica(&wire.StopReplicaRequest{ControllerEpoch: 2, BrokerEpoch: 7}, 1).ErrorCode)
 	require.Equal(t, wire.StaleControllerEpoch, h.UpdateMetadata(&wire.UpdateMetadataRequest{ControllerEpoch: 2, BrokerEpoch: 7}).ErrorCode)
 	p, code := h.Partition(tp)
 	require.Equal(t, wire.None, code)
@@ -320,7 +320,7 @@ func TestStaleControlRequests(t *testing.T) {
 	stop := func(epoch int32, remove bool) wire.Error {
 		return h.StopReplica(&wire.StopReplicaRequest{ControllerEpoch: 3, BrokerEpoch: 7, TopicStates: []wire.StopReplicaTopicState{{
 			TopicName: "orders", PartitionStates: []wire.StopReplicaPartitionState{{LeaderEpoch: epoch, DeletePartition: remove}},
-		}}}).PartitionErrors[0].ErrorCode
+		}}}, 1).PartitionErrors[0].ErrorCode
 	}
 	require.Equal(t, wire.FencedLeaderEpoch, stop(4, true))
 	require.Equal(t, wire.None, stop(epochDuringDelete, true))

@@ -119,7 +119,7 @@ func (w *world) deliver(id int32) {
 		b.fetcher.remove(theTP)
 		b.fetcher = nil
 	}
-	b.manager.LeaderAndIsr(req, 7)
+	b.manager.LeaderAndIsr(req, 7, 1)
 	if p := b.partition(); p != nil && !p.IsLeader() {
 		if leader, epoch := p.Leader(); leader >= 0 {
 			b.fetcher = newFetcher(b.manager, fetcherKey{leader: leader})

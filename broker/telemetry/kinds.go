@@ -110,16 +110,18 @@ type (
 		Detail string        `json:"detail,omitempty"`
 		Waited time.Duration `json:"waitedNs"`
 	}
-	// ControlRequestSent: the controller sent LeaderAndIsr, UpdateMetadata or StopReplica.
+	// ControlRequestSent: the controller sent LeaderAndIsr, UpdateMetadata or StopReplica. Its cause is the controller's event.
 	ControlRequestSent struct {
 		Cause
-		Request       string `json:"request"`
-		To            int32  `json:"to"`
-		Epoch         int32  `json:"controllerEpoch"`
-		CorrelationID int32  `json:"correlationId"`
-		Partitions    int    `json:"partitions"`
+		// ID is the request's own: the cause of all that the receiving broker does because of it, and what the controller's next event comes After.
+		ID            CauseID `json:"id"`
+		Request       string  `json:"request"`
+		To            int32   `json:"to"`
+		Epoch         int32   `json:"controllerEpoch"`
+		CorrelationID int32   `json:"correlationId"`
+		Partitions    int     `json:"partitions"`
 	}
-	// ControlRequestReceived: a broker got one. Controller, epoch and correlation id match it with ControlRequestSent.
+	// ControlRequestReceived: a broker got one. Its cause is the ID of the ControlRequestSent.
 	ControlRequestReceived struct {
 		Cause
 		Request       string `json:"request"`
@@ -128,9 +130,10 @@ type (
 		CorrelationID int32  `json:"correlationId"`
 		Partitions    int    `json:"partitions"`
 	}
-	// ControlRequestAnswered: the controller got the answer.
+	// ControlRequestAnswered: the controller got the answer. Cause and ID are those of the ControlRequestSent.
 	ControlRequestAnswered struct {
 		Cause
+		ID            CauseID       `json:"id"`
 		Request       string        `json:"request"`
 		To            int32         `json:"to"`
 		CorrelationID int32         `json:"correlationId"`
@@ -443,9 +446,9 @@ var catalogue = sync.OnceValue(func() []KindInfo {
 		{"ControlRequestSent", "control request sent", Debug,
 			"The controller sent LeaderAndIsr, UpdateMetadata or StopReplica.", decodeAs[ControlRequestSent]},
 		{"ControlRequestReceived", "control request received", Debug,
-			"A broker got one. Controller, epoch and correlation id match it with ControlRequestSent.", decodeAs[ControlRequestReceived]},
+			"A broker got one. Its cause is the ID of the ControlRequestSent.", decodeAs[ControlRequestReceived]},
 		{"ControlRequestAnswered", "control request answered", Debug,
-			"The controller got the answer.", decodeAs[ControlRequestAnswered]},
+			"The controller got the answer. Cause and ID are those of the ControlRequestSent.", decodeAs[ControlRequestAnswered]},
 		{"ConfigChanged", "config changed", Info,
 			"A dynamic config took effect, or was ignored.", decodeAs[ConfigChanged]},
 		{"TopicCreated", "topic created", Info,

@@ -221,12 +221,12 @@ func (ch *channel) attempt(ctx context.Context, l *link, o outgoing, attempt int
 	if ch.c.emitting() {
 		ch.c.emit(RPCSent{
 			Header: sent, BrokerID: ch.id, API: o.request.APIKey(), Version: o.version, Partitions: o.partitions,
-			Attempt: attempt, Request: o.request,
+			Attempt: attempt, CorrelationID: sent.ID.correlation(), Request: o.request,
 		})
 	}
 	callCtx, cancel := context.WithTimeout(ctx, ch.c.cfg.RequestTimeout)
 	defer cancel()
-	response, err := l.conn.Do(callCtx, o.request, o.version)
+	response, err := l.conn.Do(callCtx, o.request, o.version, sent.ID.correlation())
 	if err != nil {
 		l.close()
 		if ctx.Err() == nil {
@@ -242,17 +242,17 @@ func (ch *channel) attempt(ctx context.Context, l *link, o outgoing, attempt int
 // answered reports an answer and gives the loop what it has to act on; false if the channel was closed.
 func (ch *channel) answered(ctx context.Context, o outgoing, response wire.Response, sent Header) bool {
 	c := ch.c
-	h := Header{ID: c.nextID(), Cause: sent.ID, At: time.Now()}
+	h := Header{ID: c.nextID(), Cause: sent.Cause, At: time.Now()}
 	report := func(code wire.Error) {
 		if c.emitting() {
-			c.emit(RPCAnswered{Header: h, BrokerID: ch.id, API: o.request.APIKey(), Error: code, Took: h.At.Sub(sent.At)})
+			c.emit(RPCAnswered{Header: h, BrokerID: ch.id, API: o.request.APIKey(), CorrelationID: sent.ID.correlation(), Error: code, Took: h.At.Sub(sent.At)})
 		}
 	}
 	switch r := response.(type) {
 	case *wire.LeaderAndIsrResponse:
 		report(r.ErrorCode)
 		return c.queue.putAnswer(ctx, task{
-			kind: KindLeaderAndIsrAnswer, cause: h.ID,
+			kind: KindLeaderAndIsrAnswer, cause: sent.ID,
 			run: c.ifActive(func(ctx context.Context) error { return c.leaderAndIsrAnswered(ctx, ch, r) }),
 		}) || ctx.Err() == nil
 	case *wire.StopReplicaResponse:
@@ -261,7 +261,7 @@ func (ch *channel) answered(ctx context.Context, o outgoing, response wire.Respo
 			return true
 		}
 		return c.queue.putAnswer(ctx, task{
-			kind: KindTopicDeletionAnswer, cause: h.ID,
+			kind: KindTopicDeletionAnswer, cause: sent.ID,
 			run: c.ifActive(func(ctx context.Context) error { return c.replicasDeleted(ctx, ch, r, o.deletes) }),
 		}) || ctx.Err() == nil
 	case *wire.UpdateMetadataResponse:

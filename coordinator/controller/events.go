@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"math"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
@@ -15,6 +16,9 @@ type Sink interface {
 // EventID numbers what happened in one controller; 0 is "unknown". Ids grow in the order in which things were noticed.
 type EventID uint64
 
+// correlation is the correlation id of the request that an event tells of.
+func (id EventID) correlation() int32 { return int32(id & math.MaxInt32) }
+
 // Event is one telemetry event; see the structs of this file.
 type Event interface {
 	// EventHeader returns the part all events share.
@@ -24,7 +28,7 @@ type Event interface {
 // Header is common to all telemetry events.
 type Header struct {
 	ID    EventID // Of this event.
-	Cause EventID // The event that led to it: the processed event for writes and RPCs, the RPC for its answer.
+	Cause EventID // The event that led to it: the processed event for writes, RPCs and their answers; the RPC for the event that its answer is.
 	At    time.Time
 }
 
@@ -147,16 +151,19 @@ type RPCSent struct {
 	Version    int16
 	Partitions int
 	Attempt    int
-	Request    wire.Request // Lent: not to be kept or changed.
+	// CorrelationID is the request's own id on the wire: that of this event, so that whoever receives the request can name what led to it.
+	CorrelationID int32
+	Request       wire.Request // Lent: not to be kept or changed.
 }
 
-// RPCAnswered says that a broker answered; its Cause is the RPCSent.
+// RPCAnswered says that a broker answered; its Cause is that of the RPCSent with the same CorrelationID.
 type RPCAnswered struct {
 	Header
-	BrokerID int32
-	API      wire.APIKey
-	Error    wire.Error // Top-level error.
-	Took     time.Duration
+	BrokerID      int32
+	API           wire.APIKey
+	CorrelationID int32
+	Error         wire.Error // Top-level error.
+	Took          time.Duration
 }
 
 // RPCFailed says that a request got no answer and is retried after a pause.

@@ -25,8 +25,8 @@ type Transport interface {
 
 // Conn is one connection to a broker. The controller has one request in flight at a time.
 type Conn interface {
-	// Do sends a request and returns its response. After an error the connection is not used again.
-	Do(ctx context.Context, req wire.Request, version int16) (wire.Response, error)
+	// Do sends a request with the given correlation id and returns its response. After an error the connection is not used again.
+	Do(ctx context.Context, req wire.Request, version int16, correlationID int32) (wire.Response, error)
 	// Close closes the connection; a Do under way returns an error.
 	Close() error
 }

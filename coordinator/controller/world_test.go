@@ -320,7 +320,7 @@ func (c *memConn) Close() error {
 
 func (c *memConn) Done() <-chan struct{} { return c.done }
 
-func (c *memConn) Do(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {
+func (c *memConn) Do(ctx context.Context, req wire.Request, version int16, _ int32) (wire.Response, error) {
 	if c.w.silent {
 		return answer(req, nil), nil
 	}
