@@ -19,6 +19,7 @@ import (
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/peers"
 	"github.com/prekraft/prekraft/broker/replica"
+	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/coordinator/transaction"
 	"github.com/prekraft/prekraft/zkutil"
@@ -44,7 +45,6 @@ type Options struct {
 type Broker struct {
 	options   Options
 	static    *config.Config
-	log       *logrus.Logger
 	telemetry *instruments
 
 	id          int32
@@ -97,7 +97,7 @@ func New(o Options) (*Broker, error) {
 	if o.DialZooKeeper == nil {
 		o.DialZooKeeper = (&net.Dialer{}).DialContext
 	}
-	b := &Broker{options: o, static: o.Config, log: o.Logger, gate: make(chan struct{}), done: make(chan struct{})}
+	b := &Broker{options: o, static: o.Config, gate: make(chan struct{}), done: make(chan struct{})}
 	b.brokerEpoch.Store(-1)
 	b.featuresEpoch.Store(-1)
 	b.failedDirs.wake = make(chan struct{}, 1)
@@ -132,7 +132,8 @@ func (b *Broker) Start(ctx context.Context) error {
 			return fmt.Errorf("start broker: %s: %w", step.name, err)
 		}
 	}
-	b.log.WithFields(logrus.Fields{"broker": b.id, "epoch": b.brokerEpoch.Load(), "took": time.Since(began).Round(time.Millisecond).String()}).Info("broker started")
+	b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Info, "broker started",
+		map[string]any{"broker": b.id, "epoch": b.brokerEpoch.Load(), "took": time.Since(began).Round(time.Millisecond).String()})
 	return nil
 }
 
@@ -178,7 +179,7 @@ func (b *Broker) fail(err error) {
 	b.failOnce.Do(func() {
 		if err != nil {
 			b.failure.Store(&err)
-			b.log.WithError(err).Error("broker failed")
+			b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Error, "broker failed", map[string]any{"error": err})
 		}
 		close(b.done)
 	})

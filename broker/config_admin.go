@@ -3,11 +3,9 @@ package broker
 import (
 	"context"
 	"fmt"
-	"strings"
-
-	"github.com/sirupsen/logrus"
 
 	"github.com/prekraft/prekraft/broker/dynamic"
+	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
@@ -15,9 +13,8 @@ import (
 // configAdmin is what the config APIs work on: reading through the dynamic configuration, writing through the admin.
 type configAdmin struct {
 	*dynamic.Manager
-	admin *controller.Admin
-	log   *logrus.Logger
-	level logrus.Level // the level the broker started with, which an empty level restores
+	admin   *controller.Admin
+	loggers *telemetry.Loggers
 }
 
 // SetTopic replaces a topic's configs and tells all brokers.
@@ -34,34 +31,19 @@ func (c *configAdmin) SetBroker(ctx context.Context, id int32, configs map[strin
 	return c.admin.SetConfig(ctx, znode.Entity{Type: znode.ConfigBrokers, Name: name}, configs)
 }
 
-// rootLogger is the one logger there is: this broker's log has one level.
-const rootLogger = "root"
-
-// LogLevels returns the logger with its level in Kafka's words.
+// LogLevels returns the broker's loggers with their levels in Kafka's words.
 func (c *configAdmin) LogLevels() map[string]string {
-	level := strings.ToUpper(c.log.GetLevel().String())
-	switch level {
-	case "WARNING":
-		level = "WARN"
-	case "PANIC":
-		level = "FATAL"
+	levels := map[string]string{}
+	for name, level := range c.loggers.Levels() {
+		levels[name] = level.String()
 	}
-	return map[string]string{rootLogger: level}
+	return levels
 }
 
-// SetLogLevel changes the logger's level; an empty one restores what the broker started with.
+// SetLogLevel gives a logger a level of its own; an empty one takes it away.
 func (c *configAdmin) SetLogLevel(logger, level string) error {
-	if logger != rootLogger {
-		return fmt.Errorf("logger %s does not exist", logger)
-	}
 	if level == "" {
-		c.log.SetLevel(c.level)
-		return nil
+		return c.loggers.Reset(logger)
 	}
-	parsed, err := logrus.ParseLevel(strings.ToLower(level))
-	if err != nil {
-		return err
-	}
-	c.log.SetLevel(parsed)
-	return nil
+	return c.loggers.Set(logger, level)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/prekraft/prekraft/broker/api"
 	"github.com/prekraft/prekraft/broker/commitlog"
@@ -123,6 +124,9 @@ func (b *Broker) replicaEvents() replica.Events {
 			}
 			t.emit(telemetry.PartitionRoleChanged{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch,
 				LogEndOffset: s.LogEndOffset, HighWatermark: s.HighWatermark})
+		},
+		RolesApplied: func(by replica.Cause, leaders, followers, refused int, took time.Duration) {
+			t.emit(telemetry.RolesApplied{Cause: causeOf(by), Leaders: leaders, Followers: followers, Refused: refused, Took: took})
 		},
 		ISRChanged: func(c replica.ISRChange) {
 			if len(c.To) < len(c.From) {

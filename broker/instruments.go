@@ -28,6 +28,7 @@ type instruments struct {
 	bus       *telemetry.Bus
 	metrics   *telemetry.Metrics
 	readiness *telemetry.Readiness
+	loggers   *telemetry.Loggers
 	registry  *prometheus.Registry
 	server    *telemetry.Server // nil without an admin listener
 
@@ -47,7 +48,8 @@ func (b *Broker) startTelemetry(ctx context.Context) error {
 	}
 	t.bus = telemetry.NewBus(int32(b.static.BrokerID()), b.static.Int(config.EventsRetained), nil)
 	b.telemetry = t
-	writer := telemetry.StartLog(t.bus, b.log)
+	t.loggers = telemetry.NewLoggers(b.options.Logger)
+	writer := telemetry.StartLog(t.bus, t.loggers)
 	b.onClose(func(context.Context, bool) error {
 		t.bus.Close()
 		writer.Close()
@@ -146,8 +148,21 @@ func (t *instruments) networkHooks() network.Hooks {
 		AcceptFailed: func(listener string, err error) { t.problem("accept on listener "+listener, err) },
 		RequestDone: func(r *network.Request, timing network.Timing) {
 			t.metrics.Request(int16(r.Header.APIKey)).Observe(r.Header.APIVersion, timing.RequestBytes, times(timing))
+			if t.loggers.Enabled(telemetry.RequestLogger, telemetry.Debug) {
+				t.logRequest(r, timing)
+			}
 		},
 	}
+}
+
+// logRequest writes the line of kafka.request.logger, with the facts that Kafka's has.
+func (t *instruments) logRequest(r *network.Request, timing network.Timing) {
+	parts := times(timing)
+	t.loggers.Write(telemetry.RequestLogger, telemetry.Debug, "request completed", map[string]any{
+		"api": r.Header.APIKey.String(), "version": r.Header.APIVersion, "correlationId": r.Header.CorrelationID, "clientId": r.Header.ClientID,
+		"connection": r.Conn.RemoteAddr.String(), "listener": r.Conn.ListenerName, "principal": r.Principal, "total": timing.Sent.Sub(timing.Received).String(),
+		"local": parts.Local.String(), "remote": parts.Remote.String(), "send": parts.Send.String(), "requestBytes": timing.RequestBytes, "responseBytes": timing.ResponseBytes,
+	})
 }
 
 // times brings the moments of a request into Kafka's parts.

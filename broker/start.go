@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/prekraft/prekraft/broker/api"
 	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/broker/config"
@@ -19,6 +17,7 @@ import (
 	"github.com/prekraft/prekraft/broker/metadata"
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/peers"
+	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/coordinator/transaction"
@@ -105,7 +104,7 @@ func (b *Broker) loadConfigs(ctx context.Context) error {
 		return err
 	}
 	for _, name := range b.static.Unsupported() {
-		b.log.WithField("config", name).Warn("config is accepted but has no effect in this broker yet")
+		b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Warn, "config is accepted but has no effect in this broker yet", map[string]any{"config": name})
 	}
 	return nil
 }
@@ -180,7 +179,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	}
 	netConfig.Hooks = b.telemetry.networkHooks()
 	if warning := misleading(b.static); warning != "" {
-		b.log.Warn(warning)
+		b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Warn, warning, nil)
 	}
 	requests := peers.Config{
 		Dial: b.options.Dial, ClientID: fmt.Sprint(b.id), ConnectTimeout: b.static.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: b.static.Duration(config.RequestTimeoutMs),
@@ -202,7 +201,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	}
 	b.handlers = api.New(api.Deps{
 		Context: b.ctx, BrokerID: b.id, ClusterID: b.clusterID, Config: b.config, Metadata: b.metadata, Replicas: b.replicas, Logs: b.logs, Controller: b.controller,
-		Topics: b.admin, TopicConfigs: b.dynamic, Configs: &configAdmin{Manager: b.dynamic, admin: b.admin, log: b.log, level: b.log.GetLevel()}, ProducerIDs: b.producerIDs,
+		Topics: b.admin, TopicConfigs: b.dynamic, Configs: &configAdmin{Manager: b.dynamic, admin: b.admin, loggers: b.telemetry.loggers}, ProducerIDs: b.producerIDs,
 		Metrics: b.telemetry, FinalizedFeaturesEpoch: b.finalizedFeaturesEpoch, Gate: b.gate, ControlReceived: b.telemetry.controlReceived,
 		Report: func(what string, about fmt.Stringer, err error) { b.telemetry.problem(what+" "+about.String(), err) },
 	})
@@ -371,7 +370,7 @@ func (b *Broker) controlledShutdown(ctx context.Context) {
 		if err == nil && left == 0 {
 			return
 		}
-		b.log.WithFields(logrus.Fields{"partitions": left, "error": err}).Warn("controlled shutdown isn't complete")
+		b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Warn, "controlled shutdown isn't complete", map[string]any{"partitions": left, "error": err})
 		select {
 		case <-ctx.Done():
 			return

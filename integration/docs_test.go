@@ -91,9 +91,14 @@ func metricsPage(b *bytes.Buffer) error {
 
 func eventsPage(b *bytes.Buffer) error {
 	b.WriteString("# Events\n\nGenerated from the catalogue of broker/telemetry. Everything that happens is one typed event with the cause it follows from; the log, the admin port's /events and the tests read the same stream.\n\n")
-	b.WriteString("| event | log line |\n|---|---|\n")
+	b.WriteString("| event | log line | logger | level |\n|---|---|---|---|\n")
 	for _, kind := range telemetry.Catalogue() {
-		fmt.Fprintf(b, "| %s | %s |\n", kind.Kind, kind.Message)
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", kind.Kind, kind.Message, kind.Logger, kind.Level)
+	}
+	b.WriteString("\n## Loggers\n\nEach line has a logger, named as in Apache Kafka where the parts correspond. `prekraft configs --broker-logger ID` and Kafka's `kafka-configs --entity-type broker-loggers` show and change " +
+		"their levels while the broker runs; without a level of its own a logger has its parent's.\n\n| logger | what it writes |\n|---|---|\n")
+	for _, logger := range telemetry.LoggerTable() {
+		fmt.Fprintf(b, "| %s | %s |\n", logger.Name, logger.Doc)
 	}
 	return nil
 }

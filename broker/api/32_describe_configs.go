@@ -37,7 +37,7 @@ type Configs interface {
 	SetBroker(ctx context.Context, id int32, configs map[string]string) error
 	// LogLevels returns this broker's loggers with their levels (TRACE, DEBUG, INFO, WARN, ERROR, FATAL).
 	LogLevels() map[string]string
-	// SetLogLevel changes one logger's level; an empty level means that of the root logger.
+	// SetLogLevel changes one logger's level; an empty level means that it has its parent's again.
 	SetLogLevel(logger, level string) error
 }
 

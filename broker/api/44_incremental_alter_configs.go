@@ -132,8 +132,10 @@ func splitList(s string) []string {
 	return out
 }
 
-// levels are those that Kafka's loggers know.
-var levels = []string{"FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"}
+// levels are those that Kafka's loggers know, in the order of its error; rootLogger is the one that must have a level.
+var levels = []string{"DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN"}
+
+const rootLogger = "root"
 
 func (h *Handlers) changeLogLevels(resource *wire.IncrementalAlterConfigsRequestResource, validateOnly bool) *failure {
 	known := h.deps.Configs.LogLevels()
@@ -143,7 +145,7 @@ func (h *Handlers) changeLogLevels(resource *wire.IncrementalAlterConfigsRequest
 		}
 		switch c.ConfigOperation {
 		case opSet:
-			if !slices.Contains(levels, strings.ToUpper(*c.Value)) {
+			if !slices.Contains(levels, *c.Value) {
 				return failed(wire.InvalidConfig, "Cannot set the log level of %s to %s as it is not a supported log level. Valid log levels are %s", c.Name, *c.Value, strings.Join(levels, ", "))
 			}
 		case opDelete:
@@ -160,7 +162,7 @@ func (h *Handlers) changeLogLevels(resource *wire.IncrementalAlterConfigsRequest
 	for _, c := range resource.Configs {
 		level := ""
 		if c.ConfigOperation == opSet {
-			level = strings.ToUpper(*c.Value)
+			level = *c.Value
 		}
 		if err := h.deps.Configs.SetLogLevel(c.Name, level); err != nil {
 			return h.failure("set log level", c.Name, err)
@@ -168,6 +170,3 @@ func (h *Handlers) changeLogLevels(resource *wire.IncrementalAlterConfigsRequest
 	}
 	return nil
 }
-
-// rootLogger is the logger whose level the others take when they have none.
-const rootLogger = "root"

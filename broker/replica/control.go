@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/broker/wire"
@@ -86,6 +87,7 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, cor
 	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
 		return &wire.LeaderAndIsrResponse{ErrorCode: code}
 	}
+	began := time.Now()
 	states := leaderAndIsrStates(req)
 	codes := make([]wire.Error, len(states))
 	var leading, following []*change
@@ -113,6 +115,7 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, cor
 			m.config.Events.FirstLeaderAndIsr()
 		}
 	}
+	m.rolesApplied(Cause{req.ControllerID, correlationID}, codes, len(leading), began)
 	return leaderAndIsrResponse(states, codes, version)
 }
 
@@ -199,6 +202,19 @@ func (m *Manager) roleChanged(c *change) {
 	if m.config.Events.RoleChanged != nil {
 		m.config.Events.RoleChanged(c.state.tp, c.partition.State())
 	}
+}
+
+func (m *Manager) rolesApplied(by Cause, codes []wire.Error, leaders int, began time.Time) {
+	if m.config.Events.RolesApplied == nil || len(codes) == 0 {
+		return
+	}
+	refused := 0
+	for _, code := range codes {
+		if code != wire.None {
+			refused++
+		}
+	}
+	m.config.Events.RolesApplied(by, leaders, max(len(codes)-leaders-refused, 0), refused, time.Since(began))
 }
 
 func (m *Manager) hosted(tp TopicPartition) *Partition {

@@ -15,6 +15,8 @@ import (
 type Events struct {
 	// RoleChanged is called when this broker became leader or follower of a partition.
 	RoleChanged func(tp TopicPartition, state State)
+	// RolesApplied is called after a LeaderAndIsr request was applied, with how many partitions it made this broker lead and follow and how many were refused.
+	RolesApplied func(by Cause, leaders, followers, refused int, took time.Duration)
 	// FirstLeaderAndIsr is called once, after the first LeaderAndIsr request was applied: from then on high watermarks may be checkpointed.
 	FirstLeaderAndIsr func()
 	// ISRChanged is called when the controller has committed a change of an ISR that this leader proposed, ISRUpdateFailed when it has refused one.

@@ -180,7 +180,7 @@ func TestCatalogue(t *testing.T) {
 		log := logrus.New()
 		log.SetOutput(&b)
 		log.SetLevel(logrus.DebugLevel)
-		telemetry.WriteLog(log, telemetry.Record{Broker: 3, Event: full.Interface().(telemetry.Event)})
+		telemetry.WriteLog(telemetry.NewLoggers(log), telemetry.Record{Broker: 3, Event: full.Interface().(telemetry.Event)})
 		require.Contains(t, b.String(), k.Message)
 		require.Contains(t, b.String(), "event="+k.Kind)
 	}
@@ -239,7 +239,7 @@ func TestLogWriter(t *testing.T) {
 		log.SetFormatter(&logrus.JSONFormatter{})
 		b := telemetry.NewBus(1, 10, nil)
 		b.Emit(telemetry.TopicDeleted{Topic: "before"})
-		w := telemetry.StartLog(b, log)
+		w := telemetry.StartLog(b, telemetry.NewLoggers(log))
 		b.Emit(telemetry.LogRecovered{Topic: "t", Partition: 2, Took: 1500 * time.Millisecond, Cause: telemetry.By(b.NewCause())})
 		b.Emit(telemetry.SegmentRolled{Topic: "quiet"})
 		w.Close()
@@ -279,7 +279,7 @@ func TestSlowLog(t *testing.T) {
 	log.SetOutput(g)
 	b := telemetry.NewBus(1, 1, nil)
 	defer b.Close()
-	w := telemetry.StartLog(b, log)
+	w := telemetry.StartLog(b, telemetry.NewLoggers(log))
 	b.Emit(telemetry.TopicDeleted{Topic: "first"})
 	<-g.entered
 	for range 4096 + 3 {

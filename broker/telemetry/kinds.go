@@ -7,17 +7,6 @@ import (
 	"time"
 )
 
-// Level says how loud a log line for an event is.
-type Level int8
-
-// The levels.
-const (
-	Debug Level = iota
-	Info
-	Warn
-	Error
-)
-
 // ZooKeeper sessions.
 type (
 	// SessionEstablished: the broker has a new ZooKeeper session.
@@ -211,6 +200,14 @@ type (
 		LogEndOffset  int64 `json:"logEndOffset"`
 		HighWatermark int64 `json:"highWatermark"`
 	}
+	// RolesApplied: this broker has applied a LeaderAndIsr request; PartitionRoleChanged tells of each partition.
+	RolesApplied struct {
+		Cause
+		Leaders   int           `json:"leaders"`
+		Followers int           `json:"followers"`
+		Refused   int           `json:"refused"`
+		Took      time.Duration `json:"tookNs"`
+	}
 	// FetchStarted: this broker began to fetch a partition from its leader.
 	FetchStarted struct {
 		Cause
@@ -399,7 +396,10 @@ type KindInfo struct {
 	Kind string
 	// Message is the constant text of its log line.
 	Message string
-	Level   Level
+	// Logger is who writes it, one of LoggerTable.
+	Logger string
+	// Level is how loud the line is; an event may be more or less so by what it tells.
+	Level Level
 	// Doc says in a sentence when it is emitted.
 	Doc string
 
@@ -419,87 +419,89 @@ func decodeAs[E Event](text []byte) (Event, error) {
 // catalogue is built at first use and never changes.
 var catalogue = sync.OnceValue(func() []KindInfo {
 	return []KindInfo{
-		{"SessionEstablished", "ZooKeeper session established", Info,
+		{"SessionEstablished", "ZooKeeper session established", loggerZooKeeper, Info,
 			"The broker has a new ZooKeeper session.", decodeAs[SessionEstablished]},
-		{"SessionLost", "ZooKeeper connection lost", Warn,
+		{"SessionLost", "ZooKeeper connection lost", loggerZooKeeper, Warn,
 			"The connection of the session broke; the session itself may survive.", decodeAs[SessionLost]},
-		{"SessionExpired", "ZooKeeper session expired", Warn,
+		{"SessionExpired", "ZooKeeper session expired", loggerZooKeeper, Warn,
 			"The session is over, and with it the broker's ephemeral znodes.", decodeAs[SessionExpired]},
-		{"ZnodeWritten", "znode written", Debug,
+		{"ZnodeWritten", "znode written", loggerZooKeeperPaths, Debug,
 			"This broker changed a znode.", decodeAs[ZnodeWritten]},
-		{"ZnodeChanged", "znode changed", Debug,
+		{"ZnodeChanged", "znode changed", loggerZooKeeperPaths, Debug,
 			"A watch of this broker fired.", decodeAs[ZnodeChanged]},
-		{"BrokerStateChanged", "broker state changed", Info,
+		{"BrokerStateChanged", "broker state changed", ServerLogger, Info,
 			"This broker went from one state of its life to the next.", decodeAs[BrokerStateChanged]},
-		{"BrokerRegistered", "broker registered", Info,
+		{"BrokerRegistered", "broker registered", ServerLogger, Info,
 			"This broker's znode exists.", decodeAs[BrokerRegistered]},
-		{"BrokerUp", "broker is up", Info,
+		{"BrokerUp", "broker is up", loggerController, Info,
 			"The controller saw a broker appear.", decodeAs[BrokerUp]},
-		{"BrokerDown", "broker is down", Warn,
+		{"BrokerDown", "broker is down", loggerController, Warn,
 			"The controller saw a broker go.", decodeAs[BrokerDown]},
-		{"ControllerElected", "became controller", Info,
+		{"ControllerElected", "became controller", loggerController, Info,
 			"This broker became controller.", decodeAs[ControllerElected]},
-		{"ControllerResigned", "resigned as controller", Info,
+		{"ControllerResigned", "resigned as controller", loggerController, Info,
 			"This broker is controller no more.", decodeAs[ControllerResigned]},
-		{"ControllerEventStarted", "controller event started", Debug,
+		{"ControllerEventStarted", "controller event started", loggerController, Debug,
 			"The controller's loop took an event from its queue.", decodeAs[ControllerEventStarted]},
-		{"ControlRequestSent", "control request sent", Debug,
+		{"ControlRequestSent", "control request sent", loggerRequestSend, Debug,
 			"The controller sent LeaderAndIsr, UpdateMetadata or StopReplica.", decodeAs[ControlRequestSent]},
-		{"ControlRequestReceived", "control request received", Debug,
+		{"ControlRequestReceived", "control request received", loggerStateChange, Debug,
 			"A broker got one. Its cause is the ID of the ControlRequestSent.", decodeAs[ControlRequestReceived]},
-		{"ControlRequestAnswered", "control request answered", Debug,
+		{"ControlRequestAnswered", "control request answered", loggerRequestSend, Debug,
 			"The controller got the answer. Cause and ID are those of the ControlRequestSent.", decodeAs[ControlRequestAnswered]},
-		{"ConfigChanged", "config changed", Info,
+		{"ConfigChanged", "config changed", loggerConfigManager, Info,
 			"A dynamic config took effect, or was ignored.", decodeAs[ConfigChanged]},
-		{"TopicCreated", "topic created", Info,
+		{"TopicCreated", "topic created", loggerController, Info,
 			"The controller saw a new topic.", decodeAs[TopicCreated]},
-		{"TopicDeleted", "topic deleted", Info,
+		{"TopicDeleted", "topic deleted", loggerTopicDeletion, Info,
 			"The controller finished deleting a topic.", decodeAs[TopicDeleted]},
-		{"LeaderElected", "leader elected", Info,
+		{"LeaderElected", "leader elected", loggerStateChange, Info,
 			"The controller chose a leader. Leader is -1 when nobody could be chosen.", decodeAs[LeaderElected]},
-		{"IsrCommitted", "ISR committed", Debug,
+		{"IsrCommitted", "ISR committed", loggerController, Debug,
 			"The controller wrote the ISR that a leader had proposed.", decodeAs[IsrCommitted]},
-		{"PartitionRoleChanged", "partition role changed", Info,
+		{"PartitionRoleChanged", "partition role changed", loggerStateChange, Debug,
 			"This broker became leader or follower of a partition, or stopped being either.", decodeAs[PartitionRoleChanged]},
-		{"FetchStarted", "fetching from the leader", Debug,
+		{"RolesApplied", "partition roles applied", loggerReplicaManager, Info,
+			"This broker has applied a LeaderAndIsr request; PartitionRoleChanged tells of each partition.", decodeAs[RolesApplied]},
+		{"FetchStarted", "fetching from the leader", loggerFetcherManager, Debug,
 			"This broker began to fetch a partition from its leader.", decodeAs[FetchStarted]},
-		{"HighWatermarkAdvanced", "high watermark advanced", Debug,
+		{"HighWatermarkAdvanced", "high watermark advanced", loggerPartition, Debug,
 			"A replica's high watermark rose for the first time in a leader epoch.", decodeAs[HighWatermarkAdvanced]},
-		{"IsrProposed", "ISR proposed", Debug,
+		{"IsrProposed", "ISR proposed", loggerPartition, Debug,
 			"This leader asks the controller for another ISR.", decodeAs[IsrProposed]},
-		{"IsrRefused", "ISR refused", Info,
+		{"IsrRefused", "ISR refused", loggerPartition, Info,
 			"The controller didn't take the ISR that this leader proposed.", decodeAs[IsrRefused]},
-		{"IsrChanged", "ISR changed", Info,
+		{"IsrChanged", "ISR changed", loggerPartition, Info,
 			"The leader's ISR grew or shrank.", decodeAs[IsrChanged]},
-		{"ReassignmentStarted", "reassignment started", Info,
+		{"ReassignmentStarted", "reassignment started", loggerController, Info,
 			"The controller began to move a partition.", decodeAs[ReassignmentStarted]},
-		{"ReassignmentEnded", "reassignment ended", Info,
+		{"ReassignmentEnded", "reassignment ended", loggerController, Info,
 			"The move is complete, or was cancelled.", decodeAs[ReassignmentEnded]},
-		{"SegmentRolled", "segment rolled", Debug,
+		{"SegmentRolled", "segment rolled", loggerLog, Debug,
 			"A log began a new segment.", decodeAs[SegmentRolled]},
-		{"SegmentsDeleted", "segments deleted", Info,
+		{"SegmentsDeleted", "segments deleted", loggerLog, Info,
 			"Retention or DeleteRecords removed segments.", decodeAs[SegmentsDeleted]},
-		{"LogTruncated", "log truncated", Info,
+		{"LogTruncated", "log truncated", loggerLog, Info,
 			"A log lost its end, usually to follow its leader.", decodeAs[LogTruncated]},
-		{"LogRecovered", "log recovered", Info,
+		{"LogRecovered", "log recovered", loggerLogManager, Info,
 			"A log was checked at start because the broker had not been stopped cleanly.", decodeAs[LogRecovered]},
-		{"LogCompacted", "log compacted", Debug,
+		{"LogCompacted", "log compacted", loggerLogCleaner, Debug,
 			"The cleaner went over a log.", decodeAs[LogCompacted]},
-		{"LogDirFailed", "log directory failed", Error,
+		{"LogDirFailed", "log directory failed", loggerLogManager, Error,
 			"A data directory cannot be used any more.", decodeAs[LogDirFailed]},
-		{"ConnectionRejected", "connection rejected", Info,
+		{"ConnectionRejected", "connection rejected", loggerSocketServer, Info,
 			"A connection was refused or closed by the broker.", decodeAs[ConnectionRejected]},
-		{"AuthenticationFailed", "authentication failed", Warn,
+		{"AuthenticationFailed", "authentication failed", loggerSocketServer, Warn,
 			"A client could not prove who it is.", decodeAs[AuthenticationFailed]},
-		{"GroupStateChanged", "group state changed", Info,
+		{"GroupStateChanged", "group state changed", loggerGroup, Info,
 			"A consumer group went from one state to another.", decodeAs[GroupStateChanged]},
-		{"TransactionStateChanged", "transaction state changed", Debug,
+		{"TransactionStateChanged", "transaction state changed", loggerTransaction, Debug,
 			"A transaction went from one state to another.", decodeAs[TransactionStateChanged]},
-		{"CoordinatorLoaded", "coordinator loaded", Info,
+		{"CoordinatorLoaded", "coordinator loaded", loggerCoordinator, Info,
 			"A partition of an internal topic was read, and its groups or transactions are served here.", decodeAs[CoordinatorLoaded]},
-		{"LimitReached", "limit reached", Warn,
+		{"LimitReached", "limit reached", loggerAPIs, Warn,
 			"Something was refused, dropped or delayed because it is bounded.", decodeAs[LimitReached]},
-		{"ProblemFound", "problem found", Error,
+		{"ProblemFound", "problem found", ServerLogger, Error,
 			"Something is wrong that nobody else reports: the place for errors that end in a background task.", decodeAs[ProblemFound]},
 	}
 })
@@ -577,6 +579,9 @@ func (IsrCommitted) Kind() string { return "IsrCommitted" }
 
 // Kind returns "PartitionRoleChanged".
 func (PartitionRoleChanged) Kind() string { return "PartitionRoleChanged" }
+
+// Kind returns "RolesApplied".
+func (RolesApplied) Kind() string { return "RolesApplied" }
 
 // Kind returns "FetchStarted".
 func (FetchStarted) Kind() string { return "FetchStarted" }

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 )
 
 // LogWriter writes a bus's records to a logger: the one place where events become log lines.
@@ -19,19 +17,19 @@ const logQueue = 4096
 
 // StartLog begins to write what the bus gets from now on. Each kind has a constant message and level, its facts are fields. Lines
 // that are lost because the log is slow are counted and said so. Close it before the logger's output goes away.
-func StartLog(b *Bus, log logrus.FieldLogger) *LogWriter {
+func StartLog(b *Bus, log *Loggers) *LogWriter {
 	_, sub := b.Subscribe(^uint64(0), logQueue)
 	w := &LogWriter{sub: sub, done: make(chan struct{})}
 	go w.run(log)
 	return w
 }
 
-func (w *LogWriter) run(log logrus.FieldLogger) {
+func (w *LogWriter) run(log *Loggers) {
 	defer close(w.done)
 	var told uint64
 	for r := range w.sub.Records() {
 		if lost := w.sub.Dropped(); lost != told {
-			log.WithField("lost", lost-told).Warn("log lines lost, the log is too slow")
+			log.Write(RootLogger, Warn, "log lines lost, the log is too slow", map[string]any{"lost": lost - told})
 			told = lost
 		}
 		WriteLog(log, r)
@@ -44,47 +42,35 @@ func (w *LogWriter) Close() {
 	<-w.done
 }
 
-// WriteLog writes one record.
-func WriteLog(log logrus.FieldLogger, r Record) {
+// leveled is an event whose loudness depends on what it tells.
+type leveled interface{ level() Level }
+
+func (e LeaderElected) level() Level {
+	switch {
+	case e.Unclean || e.Leader < 0:
+		return Warn
+	case e.PreviousLeader < 0:
+		return Debug // the first leader of a partition that is made: with a topic there are many
+	}
+	return Info
+}
+
+// WriteLog writes one record, if its logger writes lines of its level.
+func WriteLog(log *Loggers, r Record) {
 	info, ok := byKind()[r.Event.Kind()]
 	if !ok {
-		info = KindInfo{Message: "event of an unknown kind", Level: Info}
+		info = KindInfo{Message: "event of an unknown kind", Logger: RootLogger, Level: Info}
 	}
-	if !enabled(log, info.Level) {
+	if e, ok := r.Event.(leveled); ok {
+		info.Level = e.level()
+	}
+	if !log.Enabled(info.Logger, info.Level) {
 		return // making the fields costs far more than the event did
 	}
 	fields := Fields(r.Event)
 	fields["broker"] = r.Broker
 	fields["event"] = r.Event.Kind()
-	entry := log.WithFields(fields)
-	switch info.Level {
-	case Debug:
-		entry.Debug(info.Message)
-	case Info:
-		entry.Info(info.Message)
-	case Warn:
-		entry.Warn(info.Message)
-	default:
-		entry.Error(info.Message)
-	}
-}
-
-// enabled tells whether a line of a level would be written. A logger that can't say gets every line and decides itself.
-func enabled(log logrus.FieldLogger, level Level) bool {
-	l, ok := log.(interface{ IsLevelEnabled(logrus.Level) bool })
-	if !ok {
-		return true
-	}
-	switch level {
-	case Debug:
-		return l.IsLevelEnabled(logrus.DebugLevel)
-	case Info:
-		return l.IsLevelEnabled(logrus.InfoLevel)
-	case Warn:
-		return l.IsLevelEnabled(logrus.WarnLevel)
-	default:
-		return l.IsLevelEnabled(logrus.ErrorLevel)
-	}
+	log.Write(info.Logger, info.Level, info.Message, fields)
 }
 
 // Fields returns an event's facts by their JSON names, without those that are empty by nature (no cause, no error).
