@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/api"
@@ -307,7 +308,7 @@ func (t *instruments) znodesWritten(by telemetry.Cause, ops []controller.Op, res
 		if op.Kind == controller.OpCheck {
 			continue
 		}
-		written := telemetry.ZnodeWritten{Cause: by, Op: op.Kind.String(), Path: op.Path, Bytes: len(op.Data), Version: -1}
+		written := telemetry.ZnodeWritten{Cause: by, Op: strings.TrimSuffix(op.Kind.String(), "Data"), Path: op.Path, Bytes: len(op.Data), Version: -1}
 		if i < len(results) {
 			written.Version = results[i].Stat.Version
 			if results[i].Path != "" {

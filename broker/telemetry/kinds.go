@@ -94,7 +94,7 @@ type (
 		// After is what led to the event, when that was the controller itself: an answer, or the event before it.
 		After CauseID `json:"after,omitzero"`
 		// Event is the event's name in Kafka's controller, such as BrokerChange.
-		Event string `json:"event"`
+		Event string `json:"name"`
 		// Detail is what it is about, such as a topic; it may be empty.
 		Detail string        `json:"detail,omitempty"`
 		Waited time.Duration `json:"waitedNs"`

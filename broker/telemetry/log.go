@@ -90,7 +90,7 @@ func Fields(e Event) map[string]any {
 		if name == "" {
 			name = f.Name
 		}
-		if strings.Contains(options, "omitempty") && v.Field(i).IsZero() {
+		if strings.Contains(options, "omit") && v.Field(i).IsZero() { // omitempty or omitzero
 			continue
 		}
 		x := v.Field(i).Interface()
