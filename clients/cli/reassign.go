@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -396,6 +397,19 @@ func (a *app) clearThrottles(ctx context.Context, c *caller, moves []partitionMo
 	return alterConfigs(ctx, c, changes)
 }
 
+// alterConfig asks a broker about its own configs, any broker about a topic's.
+func alterConfig(ctx context.Context, c *caller, r wire.IncrementalAlterConfigsRequestResource) (*wire.IncrementalAlterConfigsResponse, error) {
+	req := &wire.IncrementalAlterConfigsRequest{Resources: []wire.IncrementalAlterConfigsRequestResource{r}}
+	if r.ResourceType != resourceBroker {
+		return askAny[*wire.IncrementalAlterConfigsResponse](ctx, c, req)
+	}
+	id, err := strconv.ParseInt(r.ResourceName, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("broker %q: %w", r.ResourceName, err)
+	}
+	return askBroker[*wire.IncrementalAlterConfigsResponse](ctx, c, int32(id), req)
+}
+
 // configResource is a topic or a broker.
 type configResource struct {
 	kind int8
@@ -417,7 +431,7 @@ func alterConfigs(ctx context.Context, c *caller, changes map[configResource][]c
 			}
 			resource.Configs = append(resource.Configs, config)
 		}
-		resp, err := askAny[*wire.IncrementalAlterConfigsResponse](ctx, c, &wire.IncrementalAlterConfigsRequest{Resources: []wire.IncrementalAlterConfigsRequestResource{resource}})
+		resp, err := alterConfig(ctx, c, resource)
 		if err != nil {
 			return err
 		}
