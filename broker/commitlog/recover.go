@@ -192,16 +192,11 @@ func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanne
 	case h.Magic == 2 && h.PartitionLeaderEpoch < epoch:
 		problem = fmt.Sprintf("leader epoch %d after %d", h.PartitionLeaderEpoch, epoch)
 	case first > next || h.PartitionLeaderEpoch > epoch:
-		ahead := newScanner(r, sc.pos, sc.end, make([]byte, record.HeaderPeekSize))
+		ahead := &lookahead{scanner: newScanner(r, sc.pos, sc.end, make([]byte, record.HeaderPeekSize)), later: later}
+		defer ahead.release()
 		err := ahead.next()
-		if errors.Is(err, io.EOF) && len(later) > 0 {
-			following, e := later[0].acquire()
-			if e != nil {
-				return e
-			}
-			defer following.release()
-			ahead = newScanner(following.f, 0, later[0].size.Load(), ahead.buf)
-			err = ahead.next()
+		if err != nil && !isCorrupt(err) && !errors.Is(err, io.EOF) {
+			return err
 		}
 		if err != nil || ahead.header.Magic != h.Magic {
 			return nil // the last one, or followed by rubbish: nothing speaks against it
@@ -212,7 +207,8 @@ func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanne
 			// Nothing came before: the batch after the next one decides between the two.
 			fell = ahead.next() == nil && ahead.header.PartitionLeaderEpoch < h.PartitionLeaderEpoch
 		}
-		if fell || a.BaseOffset < h.NextOffset() && a.BaseOffset >= next {
+		// Where this one's offset is the next, it is the other's that is wrong.
+		if fell || first > next && a.BaseOffset < h.NextOffset() && a.BaseOffset >= next {
 			problem = fmt.Sprintf("offset %d and leader epoch %d before %d and %d", h.BaseOffset, h.PartitionLeaderEpoch, a.BaseOffset, a.PartitionLeaderEpoch)
 		}
 	}
@@ -221,6 +217,36 @@ func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanne
 	}
 	sc.reject()
 	return fmt.Errorf("%s: %w", problem, record.ErrCorrupt)
+}
+
+// lookahead reads the headers of batches that recovery hasn't come to, over the ends of segments.
+type lookahead struct {
+	*scanner
+	later []*segment
+	held  []*handle
+}
+
+// next is the scanner's, going on in the next segment.
+func (a *lookahead) next() error {
+	for {
+		err := a.scanner.next()
+		if !errors.Is(err, io.EOF) || len(a.later) == 0 {
+			return err
+		}
+		h, err := a.later[0].acquire()
+		if err != nil {
+			return err
+		}
+		a.held = append(a.held, h)
+		a.scanner = newScanner(h.f, 0, a.later[0].size.Load(), a.buf)
+		a.later = a.later[1:]
+	}
+}
+
+func (a *lookahead) release() {
+	for _, h := range a.held {
+		h.release()
+	}
 }
 
 // Why segments are deleted, as hooks are told.
