@@ -334,7 +334,9 @@ func (l *Log) appendGroupLocked(group []*appendRequest) (flush bool) {
 		fail(err)
 		return false
 	}
-	return end-l.recoveryPoint.Load() >= l.config.Load().FlushMessages
+	c := l.config.Load()
+	l.flushSoon(c)
+	return end-l.recoveryPoint.Load() >= c.FlushMessages
 }
 
 // assignLocked gives a request its offsets, or finds that it mustn't be appended. Nothing but the request's bytes changes.

@@ -23,7 +23,8 @@ type EpochEntry struct {
 //
 // Invariant: epochs and start offsets rise strictly.
 type epochCache struct {
-	path string
+	path   string
+	chores *chores // told when the file falls behind; nil for nobody
 
 	mu struct {
 		sync.RWMutex
@@ -112,7 +113,7 @@ func (c *epochCache) assign(epoch int32, start int64) {
 		n--
 	}
 	c.mu.entries = append(entries[:n], EpochEntry{epoch, start})
-	c.mu.dirty = true
+	c.changedLocked()
 }
 
 // truncateFromEnd drops the entries that begin at or behind the offset.
@@ -125,7 +126,7 @@ func (c *epochCache) truncateFromEnd(end int64) {
 	}
 	if n < len(c.mu.entries) {
 		c.mu.entries = c.mu.entries[:n]
-		c.mu.dirty = true
+		c.changedLocked()
 	}
 }
 
@@ -139,14 +140,23 @@ func (c *epochCache) truncateFromStart(start int64) {
 	}
 	c.mu.entries = slices.Clone(c.mu.entries[i:])
 	c.mu.entries[0].StartOffset = start
-	c.mu.dirty = true
+	c.changedLocked()
 }
 
 func (c *epochCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.mu.entries) > 0 {
-		c.mu.entries, c.mu.dirty = nil, true
+		c.mu.entries = nil
+		c.changedLocked()
+	}
+}
+
+// changedLocked notes that the file is older than the memory.
+func (c *epochCache) changedLocked() {
+	c.mu.dirty = true
+	if c.chores != nil {
+		c.chores.want(metadata)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // A closed file that still has readers stays open until the last one releases it.
 type fileCache struct {
 	capacity int
+	opened   func() // called when there is a file that may become idle; nil for nobody
 
 	mu struct {
 		sync.Mutex
@@ -54,6 +55,9 @@ func (c *fileCache) add(h *handle) {
 		victims = append(victims, victim)
 	}
 	c.mu.Unlock()
+	if c.opened != nil {
+		c.opened()
+	}
 	for _, v := range victims {
 		v.seg.closeHandle(v)
 	}

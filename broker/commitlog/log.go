@@ -139,7 +139,10 @@ func (l *Log) Dir() string { return l.dir.path }
 func (l *Log) Config() Config { return *l.config.Load() }
 
 // SetConfig replaces the configuration. It applies from the next operation on.
-func (l *Log) SetConfig(c Config) { l.config.Store(&c) }
+func (l *Log) SetConfig(c Config) {
+	l.config.Store(&c)
+	l.flushSoon(&c)
+}
 
 // LogStartOffset is the first offset that may be read.
 func (l *Log) LogStartOffset() int64 { return l.logStart.Load() }
@@ -195,9 +198,13 @@ func (l *Log) Size() int64 {
 // never falls this way: only a truncation lowers it.
 func (l *Log) SetHighWatermark(offset int64) int64 {
 	l.highWatermarkMu.Lock()
-	now := max(l.highWatermark.Load(), min(max(offset, l.logStart.Load()), l.logEnd.Load()))
+	before := l.highWatermark.Load()
+	now := max(before, min(max(offset, l.logStart.Load()), l.logEnd.Load()))
 	l.highWatermark.Store(now)
 	l.highWatermarkMu.Unlock()
+	if now != before {
+		l.shared.chores.want(highWatermarks)
+	}
 	l.producers.onHighWatermark(now)
 	return now
 }
@@ -207,6 +214,7 @@ func (l *Log) clampHighWatermark() {
 	l.highWatermarkMu.Lock()
 	l.highWatermark.Store(min(max(l.highWatermark.Load(), l.logStart.Load()), l.logEnd.Load()))
 	l.highWatermarkMu.Unlock()
+	l.shared.chores.want(highWatermarks)
 }
 
 // TopicID returns the topic id that the log was made for, zero when it has none.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 )
@@ -60,6 +61,7 @@ func (l *Log) flushTo(target int64) error {
 		l.sealedPoint.Store(last.base)
 	}
 	l.recoveryPoint.Store(max(target, point))
+	l.shared.chores.want(recoveryPoints)
 	l.lastFlushMs.Store(l.host.now().UnixMilli())
 	return nil
 }
@@ -71,6 +73,22 @@ func (l *Log) FlushDue(now time.Time) error {
 		return nil
 	}
 	return l.Flush()
+}
+
+// flushSoon has the time of the next flush looked at, where flush.ms asks for flushes at all.
+func (l *Log) flushSoon(c *Config) {
+	if c.FlushMs < math.MaxInt64 {
+		l.shared.chores.want(flushing)
+	}
+}
+
+// nextFlush is when flush.ms will have passed for what isn't flushed, the zero time if there is nothing or no flush.ms.
+func (l *Log) nextFlush() time.Time {
+	c := l.config.Load()
+	if c.FlushMs == math.MaxInt64 || l.recoveryPoint.Load() >= l.logEnd.Load() {
+		return time.Time{}
+	}
+	return time.UnixMilli(l.lastFlushMs.Load()).Add(msDuration(c.FlushMs))
 }
 
 // TruncateTo cuts the log so that it ends at an offset, and returns whether it changed. A batch that straddles the offset goes as a whole, but the log end offset is
@@ -125,6 +143,8 @@ func (l *Log) truncateLocked(offset int64) error {
 	l.logStart.Store(min(l.logStart.Load(), offset))
 	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
 	l.sealedPoint.Store(min(l.sealedPoint.Load(), active.base))
+	l.shared.chores.want(logStarts)
+	l.shared.chores.want(recoveryPoints)
 	l.clampHighWatermark()
 	l.tail.reset(active, offset)
 	l.epochs.truncateFromEnd(offset)
@@ -334,6 +354,9 @@ func (l *Log) startOverLocked(offset int64) error {
 	if err := l.startEmpty(offset, l.host.now()); err != nil {
 		return err
 	}
+	for _, c := range [...]chore{logStarts, recoveryPoints, highWatermarks} {
+		l.shared.chores.want(c)
+	}
 	return l.epochs.flush(false)
 }
 
@@ -360,6 +383,7 @@ func (l *Log) incrementLogStart(offset int64) (bool, error) {
 	}
 	l.touched = true
 	l.logStart.Store(offset)
+	l.shared.chores.want(logStarts)
 	l.epochs.truncateFromStart(offset)
 	return true, nil
 }
@@ -479,6 +503,7 @@ func (l *Log) deleteWhileLocked(reason string, may deletable, now time.Time) (in
 	// The start moves first, so that no reader is sent to a segment that is going.
 	start := max(l.logStart.Load(), segments[n].base)
 	l.logStart.Store(start)
+	l.shared.chores.want(logStarts)
 	l.epochs.truncateFromStart(start)
 	l.structure.Lock() // a reader that is looking into one of them finishes first
 	defer l.structure.Unlock()

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -70,8 +69,6 @@ type Manager struct {
 		logs   map[TopicPartition]*Log
 		closed bool
 	}
-
-	pointsStale atomic.Bool // the recovery point files name logs that are gone
 
 	creating sync.Mutex // one log is created or deleted at a time
 
@@ -255,6 +252,7 @@ func (m *Manager) newLog(d *logDir, tp TopicPartition) *Log {
 		c = f(tp.Topic)
 	}
 	l.config.Store(&c)
+	l.epochs.chores = m.shared.chores
 	l.topicID.Store(&TopicID{})
 	l.producers.init()
 	return l
@@ -369,6 +367,9 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 		return nil, ErrClosed
 	}
 	m.mu.logs[tp] = l
+	for _, c := range [...]chore{metadata, highWatermarks, recoveryPoints} {
+		m.shared.chores.want(c)
+	}
 	return l, nil
 }
 
@@ -438,7 +439,7 @@ func (m *Manager) AsyncDelete(tp TopicPartition) error {
 		}
 	}
 	l.checkpointed.Store(0)
-	m.pointsStale.Store(true)
+	m.shared.chores.want(staleNames)
 	if f := m.config.Hooks.LogDeleted; f != nil {
 		f(tp)
 	}
@@ -510,14 +511,17 @@ func (m *Manager) removeLater(paths []string, delay time.Duration) {
 	for _, path := range paths {
 		m.removals.list = append(m.removals.list, removal{path, due})
 	}
+	m.shared.chores.want(removing)
 }
 
-// RemoveDeleted removes the files and directories whose delay has passed.
-func (m *Manager) RemoveDeleted(now time.Time) {
+// RemoveDeleted removes the files and directories whose delay has passed, and returns when the next one's has, the zero time for none.
+func (m *Manager) RemoveDeleted(now time.Time) time.Time {
 	var due []string
+	var next time.Time
 	m.removals.Lock()
 	m.removals.list = slices.DeleteFunc(m.removals.list, func(r removal) bool {
 		if r.due.After(now) {
+			next = earlier(next, r.due)
 			return false
 		}
 		due = append(due, r.path)
@@ -529,6 +533,7 @@ func (m *Manager) RemoveDeleted(now time.Time) {
 			m.report("remove deleted", err)
 		}
 	}
+	return next
 }
 
 func (m *Manager) report(what string, err error) {

@@ -396,6 +396,83 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A manager with nothing to do sleeps but for retention and the expiry of producers; what is asked for wakes it once, however often that is.
+func TestIdleManagerSleeps(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c := testConfig()
+		c.Now = time.Now
+		c.Defaults.RetentionMs = -1
+		c.Dirs = []string{dir}
+		m, err := OpenManager(c)
+		require.NoError(t, err)
+		defer m.Abort()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			m.Run(ctx)
+		}()
+		defer func() { cancel(); <-done }()
+		l, err := m.GetOrCreate(testPartition, TopicID{9}, true)
+		require.NoError(t, err)
+		appendOne := func() {
+			b, err := record.Build(record.BuilderOptions{PartitionLeaderEpoch: -1}, record.Record{Timestamp: time.Now().UnixMilli(), Value: []byte("v")})
+			require.NoError(t, err)
+			info, err := l.AppendAsLeader(b, AppendOptions{Now: time.Now(), LeaderEpoch: 4})
+			require.NoError(t, err)
+			l.SetHighWatermark(info.LastOffset + 1)
+		}
+		appendOne()
+		wait(10 * time.Minute)
+		before := m.Wakeups()
+		const week = 7 * 24 * time.Hour
+		wait(week)
+		idle := m.Wakeups() - before
+		require.InDelta(t, uint64(week/(5*time.Minute)+week/(10*time.Minute)), idle, 2)
+
+		before = m.Wakeups()
+		for range 600 {
+			appendOne()
+			wait(100 * time.Millisecond)
+		}
+		require.Less(t, m.Wakeups()-before, uint64(60), "a minute of appends: a checkpoint of the high watermark every five seconds, and little else")
+	})
+}
+
+// The checkpoint of high watermarks is written within its interval after one has moved, also when that was right after the last time.
+func TestCheckpointAfterEveryMove(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c := testConfig()
+		c.Now = time.Now
+		c.Dirs = []string{dir}
+		m, err := OpenManager(c)
+		require.NoError(t, err)
+		defer m.Abort()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			m.Run(ctx)
+		}()
+		defer func() { cancel(); <-done }()
+		l, err := m.GetOrCreate(testPartition, TopicID{9}, true)
+		require.NoError(t, err)
+		for i := range int64(20) {
+			b, err := record.Build(record.BuilderOptions{PartitionLeaderEpoch: -1}, record.Record{Timestamp: time.Now().UnixMilli(), Value: []byte("v")})
+			require.NoError(t, err)
+			_, err = l.AppendAsLeader(b, AppendOptions{Now: time.Now()})
+			require.NoError(t, err)
+			l.SetHighWatermark(i + 1)
+			wait(5*time.Second + time.Duration(i)*100*time.Millisecond)
+			offsets, err := m.ReadHighWatermarks()
+			require.NoError(t, err)
+			require.Equal(t, i+1, offsets[testPartition])
+		}
+	})
+}
+
 // wait lets virtual time pass in a bubble.
 func wait(d time.Duration) {
 	<-time.After(d)

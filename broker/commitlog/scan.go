@@ -17,12 +17,17 @@ const (
 // shared is what all logs of a manager have in common.
 type shared struct {
 	files    *fileCache
+	chores   *chores
 	codecs   record.Codecs
 	windows  sync.Pool // *[]byte of scanWindow bytes, for look-ups
 	requests sync.Pool // *appendRequest
 }
 
-func newShared(openFiles int) *shared { return &shared{files: newFileCache(openFiles)} }
+func newShared(openFiles int) *shared {
+	s := &shared{files: newFileCache(openFiles), chores: newChores()}
+	s.files.opened = func() { s.chores.want(idleFiles) }
+	return s
+}
 
 func (s *shared) window() *[]byte {
 	if b, ok := s.windows.Get().(*[]byte); ok {

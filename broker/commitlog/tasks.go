@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"cmp"
-	"context"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -79,7 +78,6 @@ func (m *Manager) everyDir(f func(*logDir) error) error {
 
 // CheckpointRecoveryPoints writes recovery-point-offset-checkpoint in each directory.
 func (m *Manager) CheckpointRecoveryPoints() error {
-	m.pointsStale.Store(false)
 	return m.everyDir(m.checkpointRecoveryPoints)
 }
 
@@ -143,13 +141,17 @@ func (m *Manager) Retention(now time.Time) int {
 	return total
 }
 
-// FlushDue flushes the logs whose flush.ms has passed.
-func (m *Manager) FlushDue(now time.Time) {
+// FlushDue flushes the logs whose flush.ms has passed, and returns when the next one is due: the zero time if none has anything to flush.
+func (m *Manager) FlushDue(now time.Time) time.Time {
+	var next time.Time
 	for _, l := range m.each(nil) {
-		if l.dir.offline() == nil {
-			_ = l.FlushDue(now) // takes the directory offline, which is told by its hook
+		if l.dir.offline() != nil {
+			continue
 		}
+		_ = l.FlushDue(now) // takes the directory offline, which is told by its hook
+		next = earlier(next, l.nextFlush())
 	}
+	return next
 }
 
 // ExpireProducers forgets idle producers in all logs, and returns how many.
@@ -206,67 +208,6 @@ func (l *Log) writeMetadata() error {
 		return err
 	}
 	return l.epochs.flush(false)
-}
-
-// Run does the manager's background work until the context ends: it removes deleted files, flushes, checkpoints, applies retention, expires producers and closes idle
-// files. Two goroutines: this one, and one that only syncs closed segments, as that may take long.
-func (m *Manager) Run(ctx context.Context) {
-	var flusher sync.WaitGroup
-	flusher.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-m.rolled.wake:
-				m.FlushRolled()
-			}
-		}
-	})
-	defer flusher.Wait()
-
-	i := m.config.Intervals
-	start := m.now()
-	tasks := []*task{
-		{every: i.Flush, do: m.FlushDue},
-		{every: i.HighWatermarks, do: func(time.Time) { _ = m.CheckpointHighWatermarks() }},
-		{every: i.RecoveryPoints, do: func(time.Time) { _ = m.CheckpointRecoveryPoints() }},
-		{every: i.LogStarts, do: func(time.Time) { _ = m.CheckpointLogStart() }},
-		{every: i.Retention, do: func(now time.Time) { m.Retention(now) }},
-		{every: i.ProducerExpiration, do: func(now time.Time) { m.ExpireProducers(now) }},
-		{every: i.CloseIdleFilesAfterAbout, do: func(time.Time) { m.shared.files.sweep() }},
-	}
-	for _, t := range tasks {
-		t.due = start.Add(t.every)
-	}
-	tasks[4].due = start.Add(i.InitialDelay)
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		now := m.now()
-		m.RemoveDeleted(now)
-		m.WriteMetadata()
-		if m.pointsStale.Load() {
-			_ = m.CheckpointRecoveryPoints()
-		}
-		for _, t := range tasks {
-			if t.every > 0 && !t.due.After(now) {
-				t.do(now)
-				t.due = now.Add(t.every)
-			}
-		}
-	}
-}
-
-// task is something that Run does periodically.
-type task struct {
-	every time.Duration
-	due   time.Time
-	do    func(now time.Time)
 }
 
 // Shutdown closes all logs so that the next start needs no recovery: everything is written and synced, checkpoints and the clean shutdown marker follow, and the

@@ -159,7 +159,7 @@ func alterRequest(changes map[TopicPartition]*proposal) (*wire.AlterPartitionReq
 	return req, version
 }
 
-// shrinkISRs looks for members that have fallen behind, twice per replica.lag.time.max.ms, until ctx ends.
+// shrinkISRs looks for members that have fallen behind, twice per replica.lag.time.max.ms, until ctx ends. While this broker leads nobody it sleeps.
 func (m *Manager) shrinkISRs(ctx context.Context) {
 	ticker := time.NewTicker(max(m.config.LagTime/2, time.Millisecond))
 	defer ticker.Stop()
@@ -168,9 +168,22 @@ func (m *Manager) shrinkISRs(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			for p := range m.All() {
-				m.submit(p.maybeShrink(time.Now()))
-			}
 		}
+		followed := false
+		for p := range m.All() {
+			m.submit(p.maybeShrink(time.Now()))
+			r := p.role.Load()
+			followed = followed || r.isLeader && (len(r.isr) > 1 || len(r.replicas) > 1)
+		}
+		if followed {
+			continue
+		}
+		ticker.Stop()
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.followed:
+		}
+		ticker.Reset(max(m.config.LagTime/2, time.Millisecond))
 	}
 }

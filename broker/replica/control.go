@@ -109,6 +109,9 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, cor
 	m.makeLeaders(leading)
 	m.makeFollowers(following)
 	m.fetchers.stopIdle()
+	if len(leading) > 0 {
+		wakeUp(m.followed)
+	}
 	if !m.control.initialized {
 		m.control.initialized = true
 		if m.config.Events.FirstLeaderAndIsr != nil {

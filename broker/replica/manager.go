@@ -72,6 +72,7 @@ type Manager struct {
 	alterations alterations
 	fetchers    fetchers
 	sessions    sessionCache
+	followed    chan struct{} // holds one token when this broker may have come to lead a partition with followers
 
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when the goroutines of Start are gone; nil before
@@ -92,6 +93,7 @@ func NewManager(c Config) *Manager {
 	m.control.controllerEpoch = -1
 	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
+	m.followed = make(chan struct{}, 1)
 	m.fetchers.init(m)
 	m.sessions.init(c.SessionSlots)
 	m.waiting.requests = map[abandoner]struct{}{}

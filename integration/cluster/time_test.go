@@ -36,22 +36,23 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// quiet keeps what happens every few seconds from happening, so that weeks pass quickly.
+// quiet is one broker whose session isn't kept alive every few seconds, so that weeks pass quickly.
 func quiet() []cluster.Option {
-	return []cluster.Option{
-		cluster.Brokers(1), cluster.SessionTimeout(24 * time.Hour), cluster.Set("replica.high.watermark.checkpoint.interval.ms", "3600000"),
-		cluster.Set("log.flush.offset.checkpoint.interval.ms", "3600000"), cluster.Set("log.flush.start.offset.checkpoint.interval.ms", "3600000"),
-		cluster.Set("leader.imbalance.check.interval.seconds", "86400"),
-	}
+	return []cluster.Option{cluster.Brokers(1), cluster.SessionTimeout(24 * time.Hour)}
 }
+
+// unrefreshed keeps a client from asking for metadata every ten minutes.
+func unrefreshed(config *sarama.Config) { config.Metadata.RefreshFrequency = 0 }
 
 // The default retention is seven days: a record is there after six and gone after eight.
 func TestSevenDaysOfRetention(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := cluster.Start(t, quiet()...)
-		createTopic(t, c, "orders", 1)
-		producer := c.SyncProducer(t)
+		admin := c.Admin(t, unrefreshed)
+		require.NoError(t, admin.CreateTopic("orders", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false))
+		c.WaitTopic("orders", 1)
+		producer := c.SyncProducer(t, unrefreshed)
 		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "orders", Value: sarama.StringEncoder("old"), Timestamp: time.Now()})
 		require.NoError(t, err)
 		start := func() int64 {
