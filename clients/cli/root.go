@@ -106,7 +106,7 @@ themselves; --bootstrap and --zookeeper lead them to another one.`,
 	)
 	addTo(root, groupRun, a.devCommand(), a.brokerCommand(), a.zookeeperCommand())
 	addTo(root, groupUse, a.topicsCommand(), a.produceCommand(), a.consumeCommand(), a.groupsCommand(), a.configsCommand(), a.partitionsCommand())
-	addTo(root, groupLook, a.zkCommand(), a.timelineCommand(), a.eventsCommand(), a.logCommand())
+	addTo(root, groupLook, a.zkCommand(), a.timelineCommand(), a.explainCommand(), a.eventsCommand(), a.logCommand())
 	root.AddCommand(a.versionCommand())
 	finish(root)
 	return root
