@@ -188,8 +188,11 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	b.onClose(func(context.Context, bool) error { b.controllerRPC.Close(); return nil })
 	b.producerIDs = transaction.NewProducerIDs(b.allocateProducerIDs)
 	b.run(b.producerIDs.Run)
+	if b.ibp, err = controller.ParseIBP(b.static.InterBrokerProtocol()); err != nil {
+		return err
+	}
 	b.admin = controller.NewAdmin(controller.AdminConfig{
-		Store: adminStore{b.store, b.telemetry},
+		IBP: b.ibp, Store: adminStore{b.store, b.telemetry},
 		Defaults: func() (int32, int16) {
 			return int32(b.config().Int(config.NumPartitions)), int16(b.config().Int(config.DefaultReplicationFactor))
 		},
@@ -302,7 +305,7 @@ func (b *Broker) checkAddresses(ctx context.Context, endpoints []znode.Endpoint)
 func (b *Broker) newController(requests peers.Config) (*controller.Controller, error) {
 	endpoints := func() ([]znode.Endpoint, error) { return advertised(b.static, b.server.Addr) }
 	return controller.New(controller.Config{
-		BrokerID: b.id, Listener: b.controlListener(), Store: b.store, Transport: peers.Transport{Config: requests}, Events: controllerEvents{b.telemetry, b.id},
+		IBP: b.ibp, BrokerID: b.id, Listener: b.controlListener(), Store: b.store, Transport: peers.Transport{Config: requests}, Events: controllerEvents{b.telemetry, b.id},
 		Register: func(ctx context.Context) error {
 			list, err := endpoints()
 			if err != nil {
@@ -380,7 +383,7 @@ func (b *Broker) controlledShutdown(ctx context.Context) {
 }
 
 func (b *Broker) askForShutdown(ctx context.Context) (left int, err error) {
-	resp, err := b.controllerRPC.Once(ctx, &wire.ControlledShutdownRequest{BrokerID: b.id, BrokerEpoch: b.brokerEpoch.Load()}, 3)
+	resp, err := b.controllerRPC.Once(ctx, &wire.ControlledShutdownRequest{BrokerID: b.id, BrokerEpoch: b.brokerEpoch.Load()}, b.ibp.ControlledShutdownVersion())
 	if err != nil {
 		return 0, err
 	}

@@ -10,12 +10,13 @@ import (
 	"syscall"
 )
 
-// errLocked is returned when someone else holds the lock of a log directory.
-var errLocked = errors.New("log directory is in use")
+// ErrLocked is returned when someone else holds the lock of a directory.
+var ErrLocked = errors.New("log directory is in use")
 
-// lockDir takes the directory's .lock with flock, which excludes every other holder in any process. On the BSDs and macOS such locks and
+// LockDir takes the directory's .lock with flock, which excludes every other holder in any process. On the BSDs and macOS such locks and
 // the record locks of Java see each other.
-func lockDir(dir string) (*os.File, error) {
+// The lock lasts until the file is closed or the process ends; [ErrLocked] tells that another holds it.
+func LockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -23,7 +24,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		closeErr := f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", dir, errLocked)
+			return nil, fmt.Errorf("lock %s: %w", dir, ErrLocked)
 		}
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), closeErr)
 	}

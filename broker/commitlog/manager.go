@@ -155,8 +155,8 @@ func (m *Manager) takeDir(d *logDir) error {
 		_ = d.fail(err)
 		return nil
 	}
-	lock, err := lockDir(d.path)
-	if errors.Is(err, errLocked) {
+	lock, err := LockDir(d.path)
+	if errors.Is(err, ErrLocked) {
 		return err
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 	c.Dirs = []string{t.TempDir(), dir}
 	for range 2 { // the failed attempt doesn't give up the other's lock
 		_, err := OpenManager(c)
-		require.ErrorIs(t, err, errLocked)
+		require.ErrorIs(t, err, ErrLocked)
 	}
 	require.NoError(t, m.Shutdown())
 	openManager(t, testConfig(), dir)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
@@ -135,10 +136,18 @@ func TestOffsetsAndDirectories(t *testing.T) {
 	c.good("", "topics", "create", "t", "--replica-assignment", "1,2")
 	c.c.WaitTopic("t", 2)
 	producer := c.c.SyncProducer(t, func(s *sarama.Config) { s.Producer.Partitioner = sarama.NewManualPartitioner })
+	latest := time.Now().Add(time.Minute).Truncate(time.Millisecond)
 	for i := range 10 {
-		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder(fmt.Sprint(i))})
+		at := time.Now()
+		if i == 3 {
+			at = latest
+		}
+		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder(fmt.Sprint(i)), Timestamp: at})
 		require.NoError(t, err)
 	}
+	require.Equal(t, "t:0:3\nt:1:\n", c.good("", "topics", "offsets", "t", "--time", "max-timestamp"))
+	require.JSONEq(t, fmt.Sprintf(`[{"topic":"t","partition":0,"offset":3,"timestamp":%d}]`, latest.UnixMilli()),
+		c.good("", "topics", "offsets", "t", "--time", "-3", "--partitions", "0", "-o", "json"))
 	require.Equal(t, "t:0:10\nt:1:0\n", c.good("", "topics", "offsets", "t"))
 	require.Equal(t, "t:0:0\n", c.good("", "topics", "offsets", "t", "--time", "earliest", "--partitions", "0"))
 	require.Equal(t, "t:0:0\nt:1:\n", c.good("", "topics", "offsets", "t", "--time", "2020-01-31T00:00:00Z"))

@@ -73,25 +73,40 @@ type devState struct {
 // devStateName is the name of the state's file in a data directory.
 const devStateName = "dev.json"
 
-// devStateDir is where every running supervisor of this user leaves its state, in a file named for its pid. Nobody else can write there.
-func devStateDir() (string, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("prekraft-dev-%d.d", os.Getuid()))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	st, err := os.Lstat(dir)
-	if err != nil {
-		return "", err
-	}
-	if !st.IsDir() || runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s is open to other users; remove it", dir)
-	}
-	return dir, nil
+// devStateDir is where every running supervisor of this user leaves its state, in a file named for its pid. It is there while one runs.
+func devStateDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("prekraft-dev-%d.d", os.Getuid()))
 }
 
-func ownStatePath() (string, error) {
-	dir, err := devStateDir()
-	return filepath.Join(dir, strconv.Itoa(os.Getpid())+".json"), err
+func ownStatePath() string { return filepath.Join(devStateDir(), strconv.Itoa(os.Getpid())+".json") }
+
+// checkStateDir refuses a directory of states that others can write to.
+func checkStateDir() error {
+	dir := devStateDir()
+	st, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() || runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s is open to other users; remove it", dir)
+	}
+	return nil
+}
+
+// writeOwnState writes this supervisor's state. Another one that ends may remove the directory in between.
+func writeOwnState(b []byte) error {
+	for attempt := 0; ; attempt++ {
+		err := os.MkdirAll(devStateDir(), 0o700)
+		if err == nil {
+			err = checkStateDir()
+		}
+		if err == nil {
+			err = writePrivate(ownStatePath(), b)
+		}
+		if !errors.Is(err, os.ErrNotExist) || attempt == 10 {
+			return err
+		}
+	}
 }
 
 var errNoCluster = errors.New("no cluster of `prekraft dev` is running; start one with `prekraft dev`")
@@ -106,10 +121,14 @@ func findDevState(ctx context.Context, dataDir string) (devState, error) {
 		}
 		return state, err
 	}
-	dir, err := devStateDir()
+	err := checkStateDir()
+	if errors.Is(err, os.ErrNotExist) {
+		return devState{}, errNoCluster
+	}
 	if err != nil {
 		return devState{}, err
 	}
+	dir := devStateDir()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return devState{}, err
@@ -133,6 +152,7 @@ func findDevState(ctx context.Context, dataDir string) (devState, error) {
 		}
 	}
 	if newest.Control == "" {
+		_ = os.Remove(dir) // unless another supervisor has begun meanwhile
 		return newest, errNoCluster
 	}
 	return newest, nil

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prekraft/prekraft/broker/commitlog"
 	"github.com/prekraft/prekraft/zkutil"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
@@ -38,6 +39,7 @@ type supervisor struct {
 	options   devOptions
 	dataDir   string
 	temporary bool
+	lock      *os.File // of dataDir
 	binary    string
 	zkAddress string
 	zookeeper *process // nil with --zookeeper
@@ -110,8 +112,9 @@ func indent(text string) string {
 // makeDataDir makes the directory, and refuses one that another supervisor is using.
 func (s *supervisor) makeDataDir(ctx context.Context) error {
 	if s.options.dataDir == "" {
-		dir, err := os.MkdirTemp("", "prekraft-dev-")
-		s.dataDir, s.temporary = dir, true
+		var err error
+		s.dataDir, s.lock, err = makeTempDir()
+		s.temporary = true
 		return err
 	}
 	dir, err := filepath.Abs(s.options.dataDir)
@@ -122,7 +125,13 @@ func (s *supervisor) makeDataDir(ctx context.Context) error {
 		return fmt.Errorf("a cluster is running on %s (pid %d); stop it with `prekraft dev stop --data-dir %s`, or take another directory", dir, state.PID, dir)
 	}
 	s.dataDir = dir
-	return os.MkdirAll(dir, 0o755)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if s.lock, err = commitlog.LockDir(dir); errors.Is(err, commitlog.ErrLocked) {
+		return fmt.Errorf("a cluster is being started or stopped on %s; wait for that, or take another directory", dir)
+	}
+	return err
 }
 
 func (s *supervisor) startAll(ctx context.Context) error {
@@ -235,10 +244,10 @@ func (s *supervisor) stopAll() {
 }
 
 func (s *supervisor) cleanUp() {
-	if own, err := ownStatePath(); err == nil {
-		_ = os.Remove(own)
-	}
+	_ = os.Remove(ownStatePath())
+	_ = os.Remove(devStateDir()) // unless another supervisor's state is in it
 	_ = os.Remove(filepath.Join(s.dataDir, devStateName))
+	_ = s.lock.Close() // nothing was written
 	if s.temporary {
 		_ = os.RemoveAll(s.dataDir)
 	}
@@ -255,16 +264,12 @@ func (s *supervisor) serveControl() (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := ownStatePath()
+	if err = writePrivate(filepath.Join(s.dataDir, devStateName), b); err == nil {
+		err = writeOwnState(b)
+	}
 	if err != nil {
 		listener.Close()
 		return nil, err
-	}
-	for _, path := range []string{filepath.Join(s.dataDir, devStateName), own} {
-		if err := writePrivate(path, b); err != nil {
-			listener.Close()
-			return nil, err
-		}
 	}
 	mux := http.NewServeMux()
 	answer := func(f func(*http.Request) error) http.HandlerFunc {

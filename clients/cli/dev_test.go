@@ -71,6 +71,9 @@ func startDev(t *testing.T, tmp string, args ...string) *supervised {
 
 func (s *supervised) bootstrap() string { return s.row("broker 1").Address }
 
+// dataDir is the supervisor's, of which each process has a part.
+func (s *supervised) dataDir() string { return filepath.Dir(filepath.Dir(s.row("broker 1").DataDir)) }
+
 func (s *supervised) row(process string) devRow {
 	i := slices.IndexFunc(s.rows, func(r devRow) bool { return r.Process == process })
 	require.GreaterOrEqual(s.t, i, 0, process)
@@ -140,12 +143,12 @@ func (s *supervised) stop(signal os.Signal) {
 	}
 }
 
-// files lists what is in a directory, without the directory of states.
+// files lists what is in a directory.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
-	return slices.DeleteFunc(found, func(path string) bool { return strings.HasSuffix(path, ".d") })
+	return found
 }
 
 // TestTour walks through the first five minutes: a cluster, a topic, records, the znodes, the controller killed, brought back, and everything stopped.
@@ -267,6 +270,26 @@ func TestProcessesEndWithTheirSupervisor(t *testing.T) {
 	s.stop(os.Kill)
 	require.Error(t, s.err)
 	require.Contains(t, s.run("", "dev", "status").err, "no cluster of `prekraft dev` is running", "what it left doesn't deceive")
+}
+
+// The temporary directory of a supervisor that was killed goes when the next one starts; that of one that runs, and what only has such a name, stay.
+func TestLeftoversAreRemoved(t *testing.T) {
+	tmp := t.TempDir()
+	stranger := filepath.Join(tmp, tempPrefix+"notes")
+	require.NoError(t, os.Mkdir(stranger, 0o755))
+	killed := startDev(t, tmp, "--brokers", "1")
+	left := killed.dataDir()
+	require.DirExists(t, left)
+	killed.stop(os.Kill)
+	require.DirExists(t, left)
+	eventually(t, "its broker has ended", func() bool { return !brokerRuns(left) })
+	running := startDev(t, tmp, "--brokers", "1")
+	require.NoDirExists(t, left)
+	other := startDev(t, tmp, "--brokers", "1")
+	require.DirExists(t, running.dataDir())
+	running.stop(os.Interrupt)
+	other.stop(os.Interrupt)
+	require.Equal(t, []string{stranger}, files(t, tmp))
 }
 
 func TestDevThatCannotStartSaysWhy(t *testing.T) {

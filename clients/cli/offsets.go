@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type offsetRow struct {
 	Error     *string `json:"error,omitempty"`
 }
 
+// maxTimestamp asks for the record with the largest timestamp (KIP-734).
+const maxTimestamp = -3
+
 // parseTime reads what --time takes: a name, its number, milliseconds since 1970, or a time as RFC 3339 writes it.
 func parseTime(text string) (int64, error) {
 	switch text {
@@ -34,14 +38,16 @@ func parseTime(text string) (int64, error) {
 		return -1, nil
 	case "earliest":
 		return -2, nil
+	case "max-timestamp":
+		return maxTimestamp, nil
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= -2 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= maxTimestamp {
 		return n, nil
 	}
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.UnixMilli(), nil
 	}
-	return 0, fmt.Errorf("%w: --time is earliest, latest, milliseconds since 1970 or a time such as 2026-01-31T15:04:05Z, not %q", errUsage, text)
+	return 0, fmt.Errorf("%w: --time is earliest, latest, max-timestamp, milliseconds since 1970 or a time such as 2026-01-31T15:04:05Z, not %q", errUsage, text)
 }
 
 func (a *app) topicsOffsets() *cobra.Command {
@@ -50,26 +56,27 @@ func (a *app) topicsOffsets() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "offsets TOPIC...", Short: "Show offsets of partitions: the first, the end, or that of a time", Args: cobra.MinimumNArgs(1),
 		Long: `Show an offset of each partition, a line topic:partition:offset as kafka-get-offsets prints it. latest is the offset that the next record gets,
-earliest that of the first one, and for a time it is the first record from then on. A partition without such a record has an empty offset.`,
+earliest that of the first one, max-timestamp that of the record with the latest time, and for a time it is the first record from then on. A partition without such a
+record has an empty offset.`,
 		Example: "  prekraft topics offsets orders\n  prekraft topics offsets orders --time earliest\n  prekraft topics offsets orders --time 2026-01-31T15:04:05Z",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			timestamp, err := parseTime(at)
 			if err != nil {
 				return err
 			}
-			client, err := a.client("prekraft-offsets")
+			c, err := a.caller(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer client.Close()
-			rows, err := listOffsets(client, args, partitions, timestamp)
+			defer c.close()
+			rows, err := listOffsets(cmd.Context(), c, args, partitions, timestamp)
 			if err != nil {
 				return err
 			}
 			return a.printOffsets(rows)
 		},
 	}
-	cmd.Flags().StringVar(&at, "time", "latest", "earliest, latest, `milliseconds` since 1970 or a time such as 2026-01-31T15:04:05Z")
+	cmd.Flags().StringVar(&at, "time", "latest", "earliest, latest, max-timestamp, `milliseconds` since 1970 or a time such as 2026-01-31T15:04:05Z")
 	cmd.Flags().Int32SliceVar(&partitions, "partitions", nil, "only these `partitions` (default: all)")
 	return cmd
 }
@@ -120,7 +127,7 @@ func partitionsOf(client sarama.Client, topic string, wanted []int32) ([]int32, 
 	slices.Sort(partitions)
 	for _, p := range wanted {
 		if !slices.Contains(partitions, p) {
-			return nil, fmt.Errorf("topic %s has no partition %d; it has %d, from 0 on", topic, p, len(partitions))
+			return nil, noPartition(topic, p, len(partitions))
 		}
 	}
 	if len(wanted) > 0 {
@@ -137,38 +144,43 @@ func topicError(topic string, err error) error {
 	return fmt.Errorf("topic %s: %w", topic, err)
 }
 
-// listOffsets asks the leaders, each once.
-func listOffsets(client sarama.Client, topics []string, wanted []int32, timestamp int64) ([]offsetRow, error) {
-	requests := map[*sarama.Broker]*sarama.OffsetRequest{}
-	asked := map[*sarama.Broker][]offsetRow{}
+// listOffsets asks the leaders, each once. (sarama knows nothing newer than ListOffsets v6, which has no max-timestamp.)
+func listOffsets(ctx context.Context, c *caller, topics []string, wanted []int32, timestamp int64) ([]offsetRow, error) {
+	if timestamp == maxTimestamp && c.version(wire.ListOffsets) < 7 {
+		return nil, errors.New("the brokers don't know --time max-timestamp: it came with Apache Kafka 3.0")
+	}
+	known, err := c.metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	requests := map[int32]*wire.ListOffsetsRequest{}
 	rows := []offsetRow{}
-	for _, topic := range topics {
-		partitions, err := partitionsOf(client, topic, wanted)
+	for i := range known.Topics {
+		topic := &known.Topics[i]
+		partitions, err := chosenPartitions(topic, wanted)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range partitions {
-			row := offsetRow{Topic: topic, Partition: p}
-			leader, err := client.Leader(topic, p)
-			if err != nil {
-				row.Error = new(err.Error())
-				rows = append(rows, row)
+			if p.ErrorCode == wire.LeaderNotAvailable || p.LeaderID < 0 {
+				rows = append(rows, offsetRow{Topic: *topic.Name, Partition: p.PartitionIndex, Error: new(wire.LeaderNotAvailable.Error())})
 				continue
 			}
-			if requests[leader] == nil {
-				requests[leader] = sarama.NewOffsetRequest(client.Config().Version)
+			if requests[p.LeaderID] == nil {
+				requests[p.LeaderID] = &wire.ListOffsetsRequest{ReplicaID: -1}
 			}
-			requests[leader].AddBlock(topic, p, timestamp, 1)
-			asked[leader] = append(asked[leader], row)
+			addTimestamp(requests[p.LeaderID], *topic.Name, p.PartitionIndex, timestamp)
 		}
 	}
 	for leader, request := range requests {
-		answer, err := leader.GetAvailableOffsets(request)
+		answer, err := askBroker[*wire.ListOffsetsResponse](ctx, c, leader, request)
 		if err != nil {
-			return nil, fmt.Errorf("broker %d at %s: %w", leader.ID(), leader.Addr(), err)
+			return nil, fmt.Errorf("broker %d: %w", leader, err)
 		}
-		for _, row := range asked[leader] {
-			rows = append(rows, row.answered(answer.GetBlock(row.Topic, row.Partition), timestamp))
+		for _, topic := range answer.Topics {
+			for _, p := range topic.Partitions {
+				rows = append(rows, offsetAnswered(topic.Name, p, timestamp))
+			}
 		}
 	}
 	slices.SortFunc(rows, func(x, y offsetRow) int {
@@ -177,20 +189,53 @@ func listOffsets(client sarama.Client, topics []string, wanted []int32, timestam
 	return rows, nil
 }
 
-// answered is the row with what the leader says.
-func (r offsetRow) answered(block *sarama.OffsetResponseBlock, timestamp int64) offsetRow {
+// chosenPartitions returns a topic's partitions, or only the wanted ones.
+func chosenPartitions(topic *wire.MetadataResponseTopic, wanted []int32) ([]wire.MetadataResponsePartition, error) {
+	if topic.ErrorCode != wire.None {
+		return nil, topicError(*topic.Name, topic.ErrorCode)
+	}
+	if len(wanted) == 0 {
+		return topic.Partitions, nil
+	}
+	var chosen []wire.MetadataResponsePartition
+	for _, index := range wanted {
+		i := slices.IndexFunc(topic.Partitions, func(p wire.MetadataResponsePartition) bool { return p.PartitionIndex == index })
+		if i < 0 {
+			return nil, noPartition(*topic.Name, index, len(topic.Partitions))
+		}
+		chosen = append(chosen, topic.Partitions[i])
+	}
+	return chosen, nil
+}
+
+func noPartition(topic string, index int32, have int) error {
+	return fmt.Errorf("topic %s has no partition %d; it has %d, from 0 on", topic, index, have)
+}
+
+func addTimestamp(r *wire.ListOffsetsRequest, topic string, partition int32, timestamp int64) {
+	i := slices.IndexFunc(r.Topics, func(t wire.ListOffsetsRequestTopic) bool { return t.Name == topic })
+	if i < 0 {
+		i = len(r.Topics)
+		r.Topics = append(r.Topics, wire.ListOffsetsRequestTopic{Name: topic})
+	}
+	p := wire.New[wire.ListOffsetsRequestPartition]()
+	p.PartitionIndex, p.Timestamp = partition, timestamp
+	r.Topics[i].Partitions = append(r.Topics[i].Partitions, p)
+}
+
+// offsetAnswered is the row of what a leader says.
+func offsetAnswered(topic string, p wire.ListOffsetsResponsePartition, timestamp int64) offsetRow {
+	row := offsetRow{Topic: topic, Partition: p.PartitionIndex}
 	switch {
-	case block == nil:
-		r.Error = new(sarama.ErrIncompleteResponse.Error())
-	case block.Err != sarama.ErrNoError:
-		r.Error = new(block.Err.Error())
-	case block.Offset >= 0:
-		r.Offset = &block.Offset
-		if timestamp >= 0 {
-			r.Timestamp = &block.Timestamp
+	case p.ErrorCode != wire.None:
+		row.Error = new(p.ErrorCode.Error())
+	case p.Offset >= 0:
+		row.Offset = &p.Offset
+		if timestamp >= 0 || timestamp == maxTimestamp {
+			row.Timestamp = &p.Timestamp
 		}
 	}
-	return r
+	return row
 }
 
 // deletion is one partition of kafka-delete-records' file.
