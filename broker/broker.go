@@ -21,6 +21,7 @@ import (
 	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/coordinator/controller"
+	"github.com/prekraft/prekraft/coordinator/offsets"
 	"github.com/prekraft/prekraft/coordinator/transaction"
 	"github.com/prekraft/prekraft/zkutil"
 )
@@ -67,6 +68,7 @@ type Broker struct {
 	controller    *controller.Controller
 	controllerRPC *peers.ControllerLink
 	producerIDs   *transaction.ProducerIDs
+	offsets       *offsets.Store
 	handlers      *api.Handlers
 	server        *network.Server
 

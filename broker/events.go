@@ -154,6 +154,7 @@ func (b *Broker) replicaEvents() replica.Events {
 			t.problem(fmt.Sprintf("fetch %s from broker %d", tp, leader), err)
 		},
 		Replicated: func(bytes int) { t.metrics.Counter(telemetry.ReplicationBytesIn).Add(int64(bytes)) },
+		Removed:    b.partitionsRemoved,
 		Deleted: func(tp replica.TopicPartition, cause replica.Cause) {
 			t.emit(telemetry.PartitionRoleChanged{Cause: causeOf(cause), Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
 			for p := range b.replicas.All() {
@@ -178,6 +179,9 @@ func (b *Broker) brokerConfigChanged(before, after *config.Config) {
 	}
 	if after.Bool(config.UncleanLeaderElectionEnable) && !before.Bool(config.UncleanLeaderElectionEnable) {
 		b.controller.UncleanLeaderElectionEnabled()
+	}
+	if after.String(config.OffsetsStorage) != before.String(config.OffsetsStorage) {
+		b.offsets.StorageChanged()
 	}
 	b.telemetry.emit(telemetry.ConfigChanged{Entity: "brokers"})
 }

@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"broker/replica":          {"broker/commitlog", "broker/record", "broker/wire", "broker/metadata"},
 	"zkutil":                  {"zkutil/znode"},
 	"coordinator/controller":  {"broker/wire", "broker/record", "zkutil/znode"},
-	"coordinator/group":       {"broker/wire", "broker/record", "zkutil/znode"},
+	"coordinator/group":       {"broker/wire", "broker/record", "zkutil/znode", "coordinator/offsets"},
 	"coordinator/offsets":     {"broker/wire", "broker/record", "zkutil/znode"},
 	"coordinator/transaction": {"broker/wire", "broker/record", "zkutil/znode"},
 	"broker/peers":            {"broker/wire", "broker/network", "broker/metadata", "coordinator/controller"},

@@ -31,7 +31,7 @@ const (
 // these keys as unknown ones, so one server.properties serves both.
 func ownDefs() []Def {
 	return section("Our own",
-		str(OffsetsStorage, OffsetsStorageDual, Medium, ReadOnly,
+		str(OffsetsStorage, OffsetsStorageDual, Medium, ClusterWide,
 			oneOf(OffsetsStorageKafka, OffsetsStorageZooKeeper, OffsetsStorageDual),
 			"Where committed offsets are kept. kafka: in __consumer_offsets only. zookeeper: under /consumers in ZooKeeper only, as "+
 				"before Kafka 0.9. dual: in __consumer_offsets, and copied to ZooKeeper behind the acknowledgement, so that both can be "+

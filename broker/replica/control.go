@@ -28,7 +28,9 @@ func (m *Manager) UpdateMetadata(req *wire.UpdateMetadataRequest) *wire.UpdateMe
 	if code := m.staleSenderLocked(req.ControllerEpoch, req.BrokerEpoch); code != wire.None {
 		return &wire.UpdateMetadataResponse{ErrorCode: code}
 	}
-	m.config.Metadata.Update(req)
+	if removed := m.config.Metadata.Update(req); len(removed) > 0 && m.config.Events.Removed != nil {
+		m.config.Events.Removed(removed)
+	}
 	return &wire.UpdateMetadataResponse{}
 }
 

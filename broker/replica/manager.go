@@ -34,6 +34,8 @@ type Events struct {
 	Replicated func(bytes int)
 	// Deleted is called when a replica was deleted.
 	Deleted func(tp TopicPartition, by Cause)
+	// Removed is called with partitions of the cluster that an UpdateMetadata said are deleted.
+	Removed func(tps []metadata.TopicPartition)
 }
 
 // Config is what a Manager needs.

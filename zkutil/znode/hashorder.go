@@ -16,8 +16,8 @@ import (
 // In a Properties object the order of keys that share a bucket is the order of insertion, which is lost before it reaches us; we take
 // the alphabetical one.
 
-// javaHash is java.lang.String.hashCode: over UTF-16 units.
-func javaHash(s string) int32 {
+// JavaHash is java.lang.String.hashCode: over UTF-16 units.
+func JavaHash(s string) int32 {
 	var h int32
 	for _, r := range s {
 		if r > 0xffff {
@@ -48,7 +48,7 @@ type hashed struct {
 func hashKeys(keys []string, improve func(int32) int32) []hashed {
 	hs := make([]hashed, len(keys))
 	for i, k := range keys {
-		hs[i] = hashed{k, improve(javaHash(k))}
+		hs[i] = hashed{k, improve(JavaHash(k))}
 	}
 	return hs
 }

@@ -194,11 +194,11 @@ func TestFixedKeyOrders(t *testing.T) {
 	trieOrder(keys)
 	require.Equal(t, []string{"version", "kraft_metadata_offset", "kraft_controller_id", "kraft_metadata_epoch", "kraft_controller_epoch"}, keys)
 	// "Aa" and "BB" have the same hash code in Java.
-	require.Equal(t, javaHash("Aa"), javaHash("BB"))
+	require.Equal(t, JavaHash("Aa"), JavaHash("BB"))
 	keys = []string{"x", "BB", "y", "Aa", "z"}
 	trieOrder(keys)
 	require.ElementsMatch(t, []string{"x", "BB", "y", "Aa", "z"}, keys)
-	require.EqualValues(t, 1772899, javaHash("\U0001F600"), "surrogate pairs count as two units")
+	require.EqualValues(t, 1772899, JavaHash("\U0001F600"), "surrogate pairs count as two units")
 }
 
 func TestStringsSurvive(t *testing.T) {
