@@ -21,6 +21,7 @@ import (
 	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/coordinator/controller"
+	"github.com/prekraft/prekraft/coordinator/group"
 	"github.com/prekraft/prekraft/coordinator/offsets"
 	"github.com/prekraft/prekraft/coordinator/transaction"
 	"github.com/prekraft/prekraft/zkutil"
@@ -69,6 +70,7 @@ type Broker struct {
 	controllerRPC *peers.ControllerLink
 	producerIDs   *transaction.ProducerIDs
 	offsets       *offsets.Store
+	groups        *group.Coordinator
 	handlers      *api.Handlers
 	server        *network.Server
 

@@ -99,6 +99,9 @@ func (b *Broker) watchDirs(ctx context.Context) {
 			}
 		}
 		b.replicas.HandleDirFailure(affected)
+		for _, tp := range affected {
+			b.offsetsReplicaGone(tp)
+		}
 		if len(b.logs.LiveDirs()) == 0 {
 			b.fail(fmt.Errorf("every log directory has failed (%v)", offline))
 			return
@@ -125,6 +128,7 @@ func (b *Broker) replicaEvents() replica.Events {
 			}
 			t.emit(telemetry.PartitionRoleChanged{Cause: by(tp), Topic: tp.Topic, Partition: tp.Partition, Role: role, Leader: s.Leader, LeaderEpoch: s.LeaderEpoch,
 				LogEndOffset: s.LogEndOffset, HighWatermark: s.HighWatermark})
+			b.offsetsRoleChanged(tp, s)
 		},
 		RolesApplied: func(by replica.Cause, leaders, followers, refused int, took time.Duration) {
 			t.emit(telemetry.RolesApplied{Cause: causeOf(by), Leaders: leaders, Followers: followers, Refused: refused, Took: took})
@@ -157,6 +161,7 @@ func (b *Broker) replicaEvents() replica.Events {
 		Removed:    b.partitionsRemoved,
 		Deleted: func(tp replica.TopicPartition, cause replica.Cause) {
 			t.emit(telemetry.PartitionRoleChanged{Cause: causeOf(cause), Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
+			b.offsetsReplicaGone(tp)
 			for p := range b.replicas.All() {
 				if p.TopicPartition().Topic == tp.Topic {
 					return

@@ -179,6 +179,7 @@ func times(n network.Timing) telemetry.Times {
 func (b *Broker) watchGauges() {
 	remove := b.telemetry.metrics.OnScrape(func(s *telemetry.Scrape) {
 		b.scrapeReplicas(s)
+		b.scrapeGroups(s)
 		for p := range b.replicas.All() {
 			if log := p.Log(); log != nil {
 				tp := p.TopicPartition()

@@ -202,9 +202,11 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	if b.controller, err = b.newController(requests); err != nil {
 		return err
 	}
+	b.startGroups()
 	b.handlers = api.New(api.Deps{
 		Context: b.ctx, BrokerID: b.id, ClusterID: b.clusterID, Config: b.config, Metadata: b.metadata, Replicas: b.replicas, Logs: b.logs, Controller: b.controller,
 		Topics: b.admin, TopicConfigs: b.dynamic, Configs: &configAdmin{Manager: b.dynamic, admin: b.admin, loggers: b.telemetry.loggers}, ProducerIDs: b.producerIDs,
+		Groups: b.groups, LegacyOffsets: b.offsets.Legacy(), OffsetsPartitions: b.offsetsPartitions,
 		Metrics: b.telemetry, FinalizedFeaturesEpoch: b.finalizedFeaturesEpoch, Gate: b.gate, ControlReceived: b.telemetry.controlReceived,
 		Report: func(what string, about fmt.Stringer, err error) { b.telemetry.problem(what+" "+about.String(), err) },
 	})
@@ -218,6 +220,7 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 			return nil
 		}
 		// What waits is answered first, so that finishing requests doesn't take until their timeouts.
+		b.groups.Close()
 		b.replicas.Close()
 		b.cancel()
 		return b.server.Shutdown(ctx)

@@ -9,7 +9,7 @@ import (
 
 // examples are at least one request for each API.
 func examples() []example {
-	return slices.Concat(dataExamples(), topicExamples(), configExamples(), clusterExamples(), controlExamples())
+	return slices.Concat(dataExamples(), topicExamples(), configExamples(), clusterExamples(), controlExamples(), groupExamples())
 }
 
 func dataExamples() []example {

@@ -11,6 +11,8 @@ import (
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/coordinator/group"
+	"github.com/prekraft/prekraft/coordinator/offsets"
 )
 
 // Deps is what the handlers work on. Everything is set; all of it may be used from any goroutine.
@@ -29,7 +31,12 @@ type Deps struct {
 	// TopicConfigs has topics' configs read before this broker hosts them.
 	TopicConfigs TopicConfigs
 	ProducerIDs  ProducerIDs
-	Metrics      Metrics
+	// Groups coordinates the groups whose partitions of __consumer_offsets this broker leads; LegacyOffsets keeps those that are committed with version 0, in ZooKeeper.
+	Groups        *group.Coordinator
+	LegacyOffsets *offsets.Legacy
+	// OffsetsPartitions returns how many partitions __consumer_offsets has, or is going to have.
+	OffsetsPartitions func() int32
+	Metrics           Metrics
 	// FinalizedFeaturesEpoch is the version of the /feature znode, -1 when it isn't known.
 	FinalizedFeaturesEpoch func() int64
 	// Report tells of an error that has no code of its own and is answered UNKNOWN_SERVER_ERROR.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/prekraft/prekraft/broker/record"
+	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/integration/cluster"
 )
@@ -161,12 +162,14 @@ func TestRandomFrames(t *testing.T) {
 		}
 	}
 	offset := produce(t, well, "there", 0, batch(t, record.BuilderOptions{}, "x"))
-	// What got into the log (a batch's base offset and leader epoch aren't under its checksum) is whole.
+	// What got into the log (a batch's base offset and leader epoch aren't under its checksum) is whole, from where a DeleteRecords may have moved its start.
+	there, code := c.Broker(brokerID).Replicas().Partition(replica.TopicPartition{Topic: "there"})
+	require.Equal(t, wire.None, code)
+	next := there.Log().LogStartOffset()
 	fetch := wire.New[wire.FetchRequest]()
 	fetch.MaxWaitMs, fetch.MinBytes, fetch.MaxBytes = 1, 1, 1<<20
-	fetch.Topics = []wire.FetchRequestTopic{{Topic: "there", Partitions: []wire.FetchRequestPartition{{PartitionMaxBytes: 1 << 20, CurrentLeaderEpoch: -1, LastFetchedEpoch: -1}}}}
+	fetch.Topics = []wire.FetchRequestTopic{{Topic: "there", Partitions: []wire.FetchRequestPartition{{FetchOffset: next, PartitionMaxBytes: 1 << 20, CurrentLeaderEpoch: -1, LastFetchedEpoch: -1}}}}
 	records := ask[*wire.FetchResponse](t, well, &fetch, 11).Responses[0].Partitions[0].Records
-	next := int64(0)
 	for len(records) > 0 {
 		one, rest, err := record.ReadBatch(records)
 		require.NoError(t, err)

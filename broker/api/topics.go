@@ -55,7 +55,7 @@ func (a *autoCreation) run(ctx context.Context, name string, create func() error
 // autoCreate makes a topic that a client asked for and returns what that client is told: LEADER_NOT_AVAILABLE where it will be there on the next try.
 func (h *Handlers) autoCreate(name string) wire.Error {
 	err := h.creating.run(h.deps.Context, name, func() error {
-		_, err := h.deps.Topics.CreateTopic(h.deps.Context, controller.TopicSpec{Name: name, Partitions: -1, ReplicationFactor: -1, Brokers: h.brokerMetadata()})
+		_, err := h.deps.Topics.CreateTopic(h.deps.Context, h.autoCreated(name))
 		return err
 	})
 	code := h.topicError("auto-create topic", name, err).code

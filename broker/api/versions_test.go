@@ -52,8 +52,9 @@ const (
 // shows here and not at a client of ten years ago.
 func TestEveryVersionOfEveryAPI(t *testing.T) {
 	t.Parallel()
-	c := cluster.Start(t, cluster.Brokers(1))
+	c := cluster.Start(t, cluster.Brokers(1), cluster.Set("offsets.topic.num.partitions", "1"))
 	conn := c.Dial(t, brokerID)
+	c.WaitCoordinator("g")
 	id := makeTopic(t, c, conn, "there", 2)
 	produce(t, conn, "there", 0, batch(t, record.BuilderOptions{Producer: &record.ProducerState{ID: 5000}}, "a", "b", "c"))
 

@@ -192,7 +192,9 @@ func (m *Manager) makeFollowers(changes []*change) {
 	var fetching []*change
 	for _, c := range changes {
 		if c.state.leader < 0 || !m.env.isAlive(c.state.leader) {
-			c.partition.adoptLog(c.state, c.log)
+			if c.partition.adoptLog(c.state, c.log) {
+				m.roleChanged(c)
+			}
 			continue
 		}
 		if c.partition.becomeFollower(c.state, c.log) {

@@ -151,14 +151,14 @@ func (p *Partition) forgetFollowers() {
 
 // adoptLog keeps a log without taking over the request's epoch: what a follower does whose leader isn't known to be alive, so that its high watermark stays in the
 // checkpoint file (KAFKA-1647), and so that the same request makes it follow once the leader is known. If this replica led until now it stops doing so. (Apache Kafka lets
-// it go on in its old epoch.)
-func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) {
+// it go on in its old epoch.) It returns whether it led.
+func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) bool {
 	p.leadership.Lock()
 	old := p.role.Load()
 	p.log.Store(log)
 	if !old.isLeader {
 		p.leadership.Unlock()
-		return
+		return false
 	}
 	p.role.Store(&role{
 		leader: -1, leaderEpoch: old.leaderEpoch, partitionEpoch: old.partitionEpoch, controllerEpoch: old.controllerEpoch, cause: s.cause,
@@ -167,6 +167,7 @@ func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) {
 	p.forgetFollowers()
 	p.leadership.Unlock()
 	p.waiting.notifyAll(p)
+	return true
 }
 
 // setOffline marks the partition as one whose log directory has failed; every later request is answered KAFKA_STORAGE_ERROR.

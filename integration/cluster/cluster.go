@@ -141,6 +141,8 @@ func (c *Cluster) BrokerOptions(id int32, set map[string]string) (broker.Options
 	base := map[string]string{
 		"broker.id": strconv.Itoa(int(id)), "zookeeper.connect": c.connect, "zookeeper.session.timeout.ms": strconv.FormatInt(c.options.sessionTimeout.Milliseconds(), 10),
 		"listeners": listenerName + "://" + net.JoinHostPort(m.host, strconv.Itoa(m.port)), "log.dirs": c.Dir(id),
+		// Groups work with as few brokers as there are, and begin at once.
+		"offsets.topic.replication.factor": strconv.Itoa(min(c.options.brokers, 3)), "group.initial.rebalance.delay.ms": "0",
 	}
 	for _, more := range []map[string]string{c.options.set, c.options.brokerSet[id], set} {
 		maps.Copy(base, more)

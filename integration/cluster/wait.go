@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +10,10 @@ import (
 
 	"github.com/prekraft/prekraft/broker"
 	"github.com/prekraft/prekraft/broker/metadata"
+	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/telemetry"
+	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/coordinator/offsets"
 )
 
 // pollInterval is how often Wait looks.
@@ -162,6 +166,48 @@ func (c *Cluster) WaitTopic(topic string, partitions int) {
 		}
 		return nil
 	})
+}
+
+// WaitCoordinator returns the broker that coordinates a group, when it does: __consumer_offsets is made if need be, and what it holds of the group's partition is loaded.
+func (c *Cluster) WaitCoordinator(group string) int32 {
+	c.t.Helper()
+	coordinator := int32(-1)
+	c.Wait("a coordinator of group "+group, func() error {
+		for _, id := range c.IDs() {
+			if b := c.Broker(id); b != nil {
+				if _, code := b.Groups().FetchOffsets(c.t.Context(), group, []offsets.TopicPartition{}, false); code == wire.None {
+					coordinator = id
+					return nil
+				}
+			}
+		}
+		return c.findCoordinator(group)
+	})
+	return coordinator
+}
+
+// findCoordinator asks any broker for a group's coordinator, which makes __consumer_offsets.
+func (c *Cluster) findCoordinator(group string) error {
+	ids := c.IDs()
+	if len(ids) == 0 {
+		return errors.New("no broker runs")
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), c.options.patience)
+	defer cancel()
+	client, err := network.Dial(ctx, network.DialConfig{Dial: c.DialContext, ClientID: "cluster-test"}, c.Addr(ids[0]))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	resp, err := client.Do(ctx, &wire.FindCoordinatorRequest{Key: group}, 3)
+	if err != nil {
+		return err
+	}
+	found := resp.(*wire.FindCoordinatorResponse)
+	if found.ErrorCode != wire.None {
+		return found.ErrorCode
+	}
+	return fmt.Errorf("broker %d doesn't coordinate it yet", found.NodeID)
 }
 
 // WaitEvent returns the first record of a broker's events after the given number (0: from the first that is kept) for which match is true.
