@@ -18,7 +18,7 @@ func BenchmarkLoad(b *testing.B) {
 		var records []record.Record
 		for j := range perBatch {
 			c := Committed{Offset: int64(i), CommitTimestampMs: int64(i), ExpireTimestampMs: NoTimestamp}
-			records = append(records, record.Record{Key: AppendOffsetKey(nil, fmt.Sprintf("group-%d", i%1000), TopicPartition{"topic", int32(j)}), Value: AppendOffsetValue(nil, c)})
+			records = append(records, record.Record{Key: AppendOffsetKey(nil, fmt.Sprintf("group-%d", i%1000), TopicPartition{Topic: "topic", Partition: int32(j)}), Value: AppendOffsetValue(nil, c)})
 		}
 		batch, err := record.Build(record.BuilderOptions{}, records...)
 		if err != nil {
@@ -69,7 +69,7 @@ func BenchmarkCommit(b *testing.B) {
 				n++
 				items := make([]Item, 10)
 				for i := range items {
-					items[i] = Item{TopicPartition: TopicPartition{"topic", int32(i)}, Committed: Committed{Offset: n, ExpireTimestampMs: NoTimestamp}}
+					items[i] = Item{TopicPartition: TopicPartition{Topic: "topic", Partition: int32(i)}, Committed: Committed{Offset: n, ExpireTimestampMs: NoTimestamp}}
 				}
 				s.Commit(0, "group", items, func([]Item) {})
 				s.Flush(0)
