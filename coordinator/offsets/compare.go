@@ -31,9 +31,9 @@ type ZnodeSide struct {
 type Observation struct {
 	Group string
 	TopicPartition
-	Topic  TopicSide
-	Znode  ZnodeSide
-	NowMs  int64
+	Topic TopicSide
+	Znode ZnodeSide
+	NowMs int64
 	// Exists says whether the cluster has the partition; LogStart and LogEnd are its bounds, -1 if unknown.
 	Exists           bool
 	LogStart, LogEnd int64

@@ -21,7 +21,9 @@ func TestGroupShares(t *testing.T) {
 			t.Parallel()
 			group := "shares-" + strategy.Name()
 			b := newBoard()
-			change := func(config *sarama.Config) { config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategy} }
+			change := func(config *sarama.Config) {
+				config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategy}
+			}
 			join(t, c, b, group, "one", []string{"orders"}, change)
 			two := join(t, c, b, group, "two", []string{"orders"}, change)
 			b.shared(t, "orders", 6, "one", "two")
