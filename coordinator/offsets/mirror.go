@@ -271,7 +271,7 @@ func (p *partition) readFence(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if int32(state.Leader) != p.store.config.BrokerID || int32(state.LeaderEpoch) < p.epoch {
+	if state.Leader != p.store.config.BrokerID || int32(state.LeaderEpoch) < p.epoch {
 		return errFenced
 	}
 	p.fence = fence{known: true, version: nodes[0].Version}
