@@ -38,8 +38,8 @@ func ownDefs() []Def {
 				"looked at side by side. OffsetCommit v0 always means ZooKeeper.", own),
 		str(BrokerFailureDetection, FailureDetectionProbe, Medium, ReadOnly,
 			oneOf(FailureDetectionSession, FailureDetectionProbe),
-			"How the controller learns that a broker died. session: by the end of its ZooKeeper session, as Apache Kafka does. probe: "+
-				"also by its port refusing connections after the control connection broke; a crashed process is then noticed in well "+
+			"How a broker is found dead. session: by the end of its ZooKeeper session, as Apache Kafka does. probe: "+
+				"also by its port refusing connections after a connection to it broke, the controller included; a crashed process is then noticed in well "+
 				"under a second instead of zookeeper.session.timeout.ms.", own),
 		str(RecordValidation, RecordValidationStrict, Medium, ReadOnly,
 			oneOf(RecordValidationStrict, RecordValidationOuter),

@@ -33,11 +33,12 @@ type Controller struct {
 
 	cancel  context.CancelFunc
 	done    chan struct{}
-	senders sync.WaitGroup // Channel goroutines.
+	senders sync.WaitGroup // Channel and guard goroutines.
 
 	// Owned by the loop goroutine.
 	cluster       *cluster
 	channels      map[int32]*channel
+	guard         *guard  // Of the controller that another broker is; nil if there is none to guard.
 	current       EventID // The event being processed; cause of what is done now.
 	electionPause time.Duration
 	notBefore     time.Time // No election before, because failovers did not succeed.
@@ -116,6 +117,7 @@ func (c *Controller) shutdown() {
 		}
 	}
 	c.resign("shutdown")
+	c.unguard()
 	c.setActiveID(-1)
 	c.senders.Wait()
 	c.refreshStats(0)

@@ -41,6 +41,7 @@ func (c *Controller) readController(ctx context.Context) (id int32, found bool, 
 		return -1, false, err
 	}
 	if !nodes[0].Exists {
+		c.unguard()
 		c.setActiveID(-1)
 		return -1, false, nil
 	}
@@ -49,7 +50,11 @@ func (c *Controller) readController(ctx context.Context) (id int32, found bool, 
 		return -1, true, err
 	}
 	c.setActiveID(decoded.BrokerID)
-	return decoded.BrokerID, true, nil
+	if decoded.BrokerID == c.cfg.BrokerID {
+		c.unguard()
+		return decoded.BrokerID, true, nil
+	}
+	return decoded.BrokerID, true, c.guardController(ctx, decoded.BrokerID, nodes[0].Stat)
 }
 
 func (c *Controller) setActiveID(id int32) {

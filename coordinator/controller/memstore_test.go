@@ -284,7 +284,12 @@ func (t *tree) connect() *session {
 }
 
 // expire ends a session: its ephemerals go.
-func (s *session) expire() {
+func (s *session) expire() { runInTurn(s.end()) }
+
+// expireWithin is expire from within a controller's event.
+func (s *session) expireWithin() { run(s.end()) }
+
+func (s *session) end() []func() {
 	t := s.t
 	t.mu.Lock()
 	s.expired = true
@@ -301,7 +306,7 @@ func (s *session) expire() {
 		fired = append(fired, t.deleteLocked(p)...)
 	}
 	t.mu.Unlock()
-	runInTurn(fired)
+	return fired
 }
 
 // renew gives the session a new life under a new id; all watches are called.

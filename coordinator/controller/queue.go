@@ -18,6 +18,7 @@ const (
 	KindBrokerChange           Kind = "BrokerChange"
 	KindBrokerModifications    Kind = "BrokerModifications"
 	KindBrokerUnreachable      Kind = "BrokerUnreachable"
+	KindControllerUnreachable  Kind = "ControllerUnreachable"
 	KindChannelReset           Kind = "ChannelReset"
 	KindTopicChange            Kind = "TopicChange"
 	KindPartitionModifications Kind = "PartitionModifications"
@@ -40,7 +41,7 @@ const (
 // State returns the value of Kafka's ControllerState gauge while an event of this kind is processed.
 func (k Kind) State() int {
 	switch k {
-	case KindStartup, KindControllerChange, KindRegisterBrokerReelect, KindExpire, KindElectionRetry:
+	case KindStartup, KindControllerChange, KindRegisterBrokerReelect, KindExpire, KindElectionRetry, KindControllerUnreachable:
 		return 1
 	case KindBrokerChange, KindBrokerModifications, KindBrokerUnreachable, KindChannelReset:
 		return 2

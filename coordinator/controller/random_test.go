@@ -85,8 +85,16 @@ func (h *history) step() {
 	case "kill":
 		w.kill(m)
 	case "start":
-		if !registered {
+		switch {
+		case !registered:
 			w.register(m)
+		case m.ctl == nil: // Its last process left the registration, and perhaps the office.
+			w.takeOver(m)
+			if data, _, ok := w.tree.get(znode.ControllerPath); ok {
+				if now, err := znode.DecodeController([]byte(data)); err == nil && now.BrokerID == m.id {
+					w.tree.removeOne(znode.ControllerPath)
+				}
+			}
 		}
 		if m.ctl == nil {
 			w.start(m)

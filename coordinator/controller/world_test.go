@@ -135,19 +135,25 @@ func (w *world) start(m *member) *Controller {
 
 // kill ends a broker's process and, as after its session timeout, its session.
 func (w *world) kill(m *member) {
-	if m.ctl != nil {
-		m.ctl.Close()
-		m.ctl = nil
-	}
-	w.crash(m)
+	w.gone(m, false)
 	m.session.expire()
 	m.session = w.tree.connect()
 }
 
-// crash ends a broker's process; its session lives on.
-func (w *world) crash(m *member) {
+// crash ends a broker's process; its session lives on until it is found out or renewed.
+func (w *world) crash(m *member) { w.gone(m, true) }
+
+// gone ends a broker's process, and with refuse false its host.
+func (w *world) gone(m *member, refuse bool) {
 	w.mu.Lock()
-	m.down, m.refuse = true, true
+	ctl := m.ctl
+	m.ctl = nil
+	w.mu.Unlock()
+	if ctl != nil {
+		ctl.Close()
+	}
+	w.mu.Lock()
+	m.down, m.refuse = true, refuse
 	conns := m.conns
 	m.conns = nil
 	w.mu.Unlock()

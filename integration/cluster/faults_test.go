@@ -55,11 +55,11 @@ func ledBy(t *testing.T, c *cluster.Cluster, topic string, id int32) int32 {
 func manual(config *sarama.Config) { config.Producer.Partitioner = sarama.NewManualPartitioner }
 
 // TestControllerIsKilled is what people come to see: another broker wins, the epoch rises by one, the partitions of the dead one have no leader but keep their ISR, topics can be
-// made meanwhile, and when it returns so do its partitions, with their data. Nobody looks for the dead controller's port: its session has to end.
+// made meanwhile, and when it returns so do its partitions, with their data. Its port isn't looked for here: its session has to end.
 func TestControllerIsKilled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := cluster.Start(t)
+		c := cluster.Start(t, cluster.Set("broker.failure.detection", "session"))
 		createTopic(t, c, "orders", 6)
 		old, epoch := c.Controller()
 		partition := ledBy(t, c, "orders", old)
@@ -121,6 +121,52 @@ func TestKilledBrokerIsFoundByItsPort(t *testing.T) {
 	})
 	c.Start(victim)
 	c.WaitTopic("orders", 6)
+}
+
+// The controller is found by its port too, by the others: one of them is controller long before its session ends, and in no virtual time at all.
+func TestKilledControllerIsFoundByItsPort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := cluster.Start(t, cluster.SessionTimeout(10*time.Minute))
+		createTopic(t, c, "orders", 6)
+		for range 2 {
+			old, epoch := c.Controller()
+			killed := time.Now()
+			c.Kill(old)
+			_, next := c.WaitController(old)
+			require.Equal(t, epoch+1, next)
+			c.WaitMetadata("the dead broker to be gone", func(cache *metadata.Cache) error {
+				if cache.Broker(old) != nil {
+					return errors.New("it is listed")
+				}
+				return nil
+			})
+			require.Less(t, time.Since(killed), time.Second)
+			c.Start(old)
+			c.WaitTopic("orders", 6)
+		}
+	})
+}
+
+// A controller that is cut off from the others, but not from ZooKeeper, keeps its office: no answer isn't a refusal.
+func TestControllerThatIsCutOffKeepsItsOffice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := cluster.Start(t)
+		createTopic(t, c, "orders", 3)
+		old, epoch := c.Controller()
+		for _, id := range c.IDs() {
+			if id != old {
+				c.Network().Cut(fmt.Sprintf("broker-%d", old), fmt.Sprintf("broker-%d", id))
+			}
+		}
+		<-time.After(10 * cluster.DefaultSessionTimeout)
+		id, same := c.Controller()
+		require.Equal(t, old, id)
+		require.Equal(t, epoch, same)
+		c.Network().HealAll()
+		createTopic(t, c, "after", 3)
+	})
 }
 
 // A broker that is started again at once replaces the registration that its killed process left, whose session lives on for ten minutes.
