@@ -142,6 +142,7 @@ type link struct {
 func (ch *channel) run(ctx context.Context) {
 	var l link
 	defer func() { l.close() }()
+	var again <-chan time.Time // when to look anew whether the broker listens; nil: no reason to
 	for {
 		if r := ch.next(); r != nil {
 			for _, o := range r.requests(ch.c.cfg.IBP, ch.epoch) {
@@ -158,9 +159,23 @@ func (ch *channel) run(ctx context.Context) {
 		case <-l.gone:
 			// The broker closed the connection while there was nothing to say: see whether it still listens.
 			l.close()
-			ch.connect(ctx, &l)
+			again = ch.look(ctx, &l)
+		case <-again:
+			again = nil
+			if l.conn == nil {
+				again = ch.look(ctx, &l)
+			}
 		}
 	}
+}
+
+// look connects while there is nothing to say. An error that is no refusal proves nothing: a process that is being killed resets connections for a moment before its
+// port refuses them. It is looked at again then, until the port either answers or refuses.
+func (ch *channel) look(ctx context.Context, l *link) (again <-chan time.Time) {
+	if err := ch.connect(ctx, l); err != nil && l.proven {
+		return time.After(ch.c.cfg.RetryBackoff)
+	}
+	return nil
 }
 
 func (l *link) close() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,27 @@ func TestExpulsionSparesWhoCameBack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A process that is being killed resets connections before its port refuses them. The controller looks again until it knows; it didn't once, and such a broker kept its
+// leaders until its session ended.
+func TestExpulsionAfterResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.register(w.member(1), w.member(2))
+		w.start(w.member(1))
+		synctest.Wait()
+		w.member(2).resets = 3
+		w.crash(w.member(2))
+		for range 4 {
+			synctest.Wait()
+			time.Sleep(defaultRetryBackoff) //nolint:forbidigo // virtual time
+		}
+		synctest.Wait()
+		_, _, exists := w.tree.get(znode.BrokerPath(2))
+		require.False(t, exists, "its port refuses: the registration goes")
+	})
 }
 
 // expelAndReplace has broker 2 die with a registration of version dead and come back just before the controller's write number step.

@@ -40,8 +40,9 @@ type member struct {
 	ctl      *Controller
 	epoch    int64
 
-	// down: connections fail. refuse: with a refusal. hang: requests are not answered. conns: open connections.
+	// down: connections fail. refuse: with a refusal. resets: so many are reset before that. hang: requests are not answered. conns: open connections.
 	down, refuse, hang bool
+	resets             int
 	conns              []*memConn
 	errors             map[string]wire.Error // Answers by "API topic-partition" or "API".
 }
@@ -309,6 +310,10 @@ func (tr *memTransport) Dial(_ context.Context, to Endpoint) (Conn, error) {
 	defer tr.w.mu.Unlock()
 	m := tr.w.members[to.BrokerID]
 	if m == nil || m.down {
+		if m != nil && m.resets > 0 {
+			m.resets--
+			return nil, fmt.Errorf("dial %s: %w", to.Host, syscall.ECONNRESET)
+		}
 		if m != nil && m.refuse {
 			return nil, fmt.Errorf("dial %s: %w", to.Host, syscall.ECONNREFUSED)
 		}
