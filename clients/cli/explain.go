@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -164,7 +165,10 @@ func (f *partitionFacts) askAdmins(ctx context.Context, zk *zkReader, name parti
 			continue
 		}
 		asked, cancel := context.WithTimeout(ctx, adminTimeout)
-		if err := f.askAdmin(asked, id, own.Admin, name); err != nil {
+		switch err := f.askAdmin(asked, id, own.Admin, name); {
+		case errors.Is(err, syscall.ECONNREFUSED):
+			f.Refused = append(f.Refused, id)
+		case err != nil:
 			f.Unknown = append(f.Unknown, fmt.Sprintf("what broker %d says: %v", id, err))
 		}
 		cancel()

@@ -21,6 +21,7 @@ type partitionFacts struct {
 	StateSince time.Time             // when the state was last written
 	Controller int32                 // -1 none
 	Live       map[int32]time.Time   // registered brokers, and since when
+	Refused    []int32               // registered brokers whose admin port refuses connections: their processes are gone
 	FailedDirs []int32               // live brokers that say that their replica is offline
 	Views      map[int32]telemetry.PartitionView
 	Configs    partitionConfigs
@@ -51,7 +52,7 @@ type balanceFacts struct {
 // explanation is what explain partition tells.
 type explanation struct {
 	Partition string   `json:"partition"`
-	State     string   `json:"state"` // healthy, under-replicated, under min ISR, unavailable, reassigning, being made or being deleted
+	State     string   `json:"state"` // healthy, leader gone, under-replicated, under min ISR, unavailable, reassigning, being made or being deleted
 	Leader    int32    `json:"leader"`
 	Epoch     int32    `json:"leader_epoch"`
 	Replicas  []int32  `json:"replicas"`
@@ -111,6 +112,8 @@ func (f *partitionFacts) word() string {
 		return "being deleted"
 	case f.leaderless():
 		return "unavailable"
+	case slices.Contains(f.Refused, f.State.Leader):
+		return "leader gone"
 	case f.Configs.Known && len(f.State.ISR) < f.minISR():
 		return "under min ISR"
 	case f.moving():
@@ -168,6 +171,12 @@ func (f *partitionFacts) tellLeader(e *explanation) {
 		if view, ok := f.Views[s.Leader]; ok && (view.Role != "leader" || view.LeaderEpoch != int32(s.LeaderEpoch)) {
 			e.say("Broker %d itself hasn't taken that in yet: it is %s in leader epoch %d.", s.Leader, view.Role, view.LeaderEpoch)
 			e.wait("the controller's LeaderAndIsr request to broker %d", s.Leader)
+		}
+	}
+	for _, id := range f.Refused {
+		if slices.Contains(f.Assignment.Replicas, id) {
+			e.say("Broker %d is registered, but nobody listens at its admin address: its process is gone, and ZooKeeper doesn't know it yet.", id)
+			e.wait("broker %d's session to end, or the controller to find its port refused", id)
 		}
 	}
 	if f.Elected != nil {

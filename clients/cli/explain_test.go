@@ -176,6 +176,10 @@ func TestExplainSituations(t *testing.T) {
 			}, "healthy", []string{"Broker 1 itself hasn't taken that in yet: it is follower in leader epoch 4."}, []string{"LeaderAndIsr request to broker 1"},
 		},
 		{
+			"the leader's process is gone", func(f *partitionFacts) { f.Refused = []int32{1, 7}; delete(f.Views, 1) }, "leader gone",
+			[]string{"Broker 1 is registered, but nobody listens at its admin address"}, []string{"broker 1's session to end, or the controller to find its port refused"},
+		},
+		{
 			"moving", func(f *partitionFacts) {
 				f.Assignment = znode.Assignment{Replicas: []int32{4, 2, 3, 1}, Adding: []int32{4}, Removing: []int32{1}}
 				f.Live[4] = f.Now

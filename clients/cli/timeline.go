@@ -150,6 +150,9 @@ func writeJSONLine(w io.Writer, first, second any) error {
 	return err
 }
 
+// storyPause is how often lines are told.
+const storyPause = 100 * time.Millisecond
+
 // followTimeline tells what happens until ctx ends.
 func (a *app) followTimeline(ctx context.Context, story *storyTeller) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -176,7 +179,7 @@ func (a *app) followTimeline(ctx context.Context, story *storyTeller) error {
 			return err
 		}
 		if next, waits := story.timeline.Next(); waits {
-			timer.Reset(max(time.Until(next), time.Millisecond))
+			timer.Reset(max(time.Until(next), storyPause)) // lines that come together are in better order
 		}
 	}
 }

@@ -49,6 +49,7 @@ const recent = 8
 // index finds causes. It forgets: when the younger of its two generations is full, it becomes the older one.
 type index struct {
 	count      uint64
+	prefer     func(named) bool // which of several partitions counts when an event is about more than one
 	young, old map[key][]*node
 }
 
@@ -241,7 +242,9 @@ func (x *index) causeOfControllerEvent(n *node, e telemetry.ControllerEventStart
 	case "Startup", "RegisterBrokerAndReelect", "Expire":
 		return x.before(key{kind: keySession, broker: at}, n)
 	}
-	if committed := x.any(causeKey(keyCommits, e.Cause.Cause), n); committed != nil {
+	commits := causeKey(keyCommits, e.Cause.Cause)
+	committed := either(x.latest(commits, n, func(c *node) bool { return x.prefer(partitionOf(c.record.Event)) }), x.any(commits, n))
+	if committed != nil {
 		// Which proposal the event is about only shows in what it wrote.
 		isr := committed.record.Event.(telemetry.IsrCommitted)
 		return x.any(partKey(keyProposed, noBroker, partitionOf(isr), int64(isr.PartitionEpoch)-1), n)

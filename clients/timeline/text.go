@@ -75,6 +75,8 @@ func partitionSentence(e telemetry.Event) string {
 		return fmt.Sprintf("commits ISR %s of %s, which was %s: partition epoch %d", list(e.To), name, list(e.From), e.PartitionEpoch)
 	case telemetry.PartitionRoleChanged:
 		return roleChanged(name, e)
+	case telemetry.RolesApplied:
+		return fmt.Sprintf("has applied the request: leads %d, follows for %d, refused %d, in %v", e.Leaders, e.Followers, e.Refused, e.Took.Round(10*time.Microsecond))
 	case telemetry.FetchStarted:
 		return fmt.Sprintf("fetches %s from broker %d, from offset %d on, leader epoch %d", name, e.Leader, e.Offset, e.LeaderEpoch)
 	case telemetry.HighWatermarkAdvanced:

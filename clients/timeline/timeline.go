@@ -42,12 +42,19 @@ type Timeline struct {
 	index  index
 	held   byTime
 	queue  []*node // in the order of arrival; released ones are skipped
+	batch  []*node // released, and not yet shown or left out
 	lines  int
 	out    []Line
 }
 
 // New returns an empty timeline.
-func New(c Config) *Timeline { return &Timeline{config: c} }
+func New(c Config) *Timeline {
+	t := &Timeline{config: c}
+	t.index.prefer = func(p named) bool {
+		return p.topic == c.Filter.Topic && (c.Filter.Partition < 0 || p.partition == c.Filter.Partition)
+	}
+	return t
+}
 
 // node is an event on its way.
 type node struct {
@@ -59,7 +66,8 @@ type node struct {
 	linked   bool
 	visiting bool
 	released bool
-	number   int // of its line, 0 while it has none
+	wanted   bool // it, or something that follows from it, is to be shown
+	number   int  // of its line, 0 while it has none
 	depth    int
 	scope    *scope
 }
@@ -109,7 +117,16 @@ func (t *Timeline) Next() (time.Time, bool) {
 	return t.queue[0].arrived.Add(t.config.Window), true
 }
 
+// take makes lines of what was released. What only is shown because something that came later follows from it stands in its place, as far as it came in the same batch.
 func (t *Timeline) take() []Line {
+	for _, n := range t.batch {
+		t.mark(n)
+	}
+	for _, n := range t.batch {
+		t.filter(n)
+	}
+	clear(t.batch)
+	t.batch = t.batch[:0]
 	out := t.out
 	t.out = nil
 	return out
@@ -122,7 +139,7 @@ func (t *Timeline) release(n *node) {
 	}
 	t.link(n)
 	n.released = true
-	t.filter(n)
+	t.batch = append(t.batch, n)
 }
 
 // link finds an event's cause and releases it, when it is still held.
@@ -147,21 +164,34 @@ func (t *Timeline) link(n *node) {
 	}
 }
 
-// filter shows an event, or keeps it for the case that something that follows from it is shown.
+// mark finds what is to be shown: what the filter matches, and what that follows from.
+func (t *Timeline) mark(n *node) {
+	f := &t.config.Filter
+	if hidden(n.record.Event) || lazy(n.record.Event) || f.tooOld(n.record) || !f.matches(n.record) {
+		return
+	}
+	if f.specific() {
+		n.scope.relevant = true
+	}
+	for ; n != nil && !n.wanted; n = n.parent {
+		n.wanted = true
+	}
+}
+
+// filter shows an event, or keeps it for the case that something that comes later makes it worth showing.
 func (t *Timeline) filter(n *node) {
 	f := &t.config.Filter
 	switch {
-	case f.tooOld(n.record) || hidden(n.record.Event):
-	case f.matches(n.record) && !lazy(n.record.Event):
-		if f.specific() {
-			n.scope.relevant = true
+	case f.tooOld(n.record):
+	case n.wanted:
+		if n.scope.relevant {
 			for _, p := range n.scope.pending {
 				t.show(p)
 			}
 			n.scope.pending = nil
 		}
 		t.show(n)
-	case f.specific() && general(n.record.Event):
+	case f.specific() && general(n.record.Event) && !hidden(n.record.Event):
 		if n.scope.relevant {
 			t.show(n)
 		} else if len(n.scope.pending) < maxPending {
