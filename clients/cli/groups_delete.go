@@ -176,6 +176,7 @@ func (a *app) printOffsetDeletions(rows []offsetDeletion, failed int) error {
 			}
 			cells = append(cells, []string{r.Topic, strconv.Itoa(int(r.Partition)), status})
 		}
+		fmt.Fprintln(a.out)
 		a.columns([]column{{"TOPIC", 30}, {"PARTITION", 15}, {"STATUS", 0}}, cells)
 	}
 	if failed > 0 {
