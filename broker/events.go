@@ -267,6 +267,8 @@ func (c controllerEvents) Emit(ev controller.Event) {
 			answered.Err = e.Error.Name()
 		}
 		c.t.emit(answered)
+	case controller.AssignmentChanged:
+		c.t.reassignment(by, e)
 	case controller.TopicDeleted:
 		c.t.emit(telemetry.TopicDeleted{Cause: by, Topic: e.Topic})
 	case controller.TransitionRefused:
@@ -279,6 +281,15 @@ func (c controllerEvents) Emit(ev controller.Event) {
 			c.t.problem(fmt.Sprint("controller event ", e.Kind), e.Err)
 		}
 	}
+}
+
+// reassignment tells of the beginning, the change and the end of a partition's move.
+func (t *instruments) reassignment(by telemetry.Cause, e controller.AssignmentChanged) {
+	if e.Assignment.Reassigning() {
+		t.emit(telemetry.ReassignmentStarted{Cause: by, Topic: e.Topic, Partition: e.Partition, From: e.Origin(), To: e.Targets()})
+		return
+	}
+	t.emit(telemetry.ReassignmentEnded{Cause: by, Topic: e.Topic, Partition: e.Partition, Replicas: e.Targets(), Cancelled: e.Cancelled()})
 }
 
 // requestID is the id under which a controller's request, its answer and what it makes a broker do are told.

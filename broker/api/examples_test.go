@@ -174,6 +174,18 @@ func topicExamples() []example {
 		same(wire.ElectLeaders, "there and gone", func(*fixture) wire.Request {
 			return &wire.ElectLeadersRequest{TimeoutMs: 1000, TopicPartitions: []wire.ElectLeadersRequestTopic{{Topic: "there", Partitions: []int32{0}}, {Topic: "gone", Partitions: []int32{0}}}}
 		}, none, unknown, wire.ElectionNotNeeded),
+		same(wire.AlterPartitionReassignments, "there and gone", func(*fixture) wire.Request {
+			return &wire.AlterPartitionReassignmentsRequest{TimeoutMs: 1000, Topics: []wire.AlterPartitionReassignmentsRequestTopic{
+				{Name: "there", Partitions: []wire.AlterPartitionReassignmentsRequestPartition{{Replicas: []int32{brokerID}}, {PartitionIndex: 7, Replicas: []int32{}}}},
+				{Name: "gone", Partitions: []wire.AlterPartitionReassignmentsRequestPartition{{}}},
+			}}
+		}, none, none, wire.InvalidReplicaAssignment, wire.NoReassignmentInProgress),
+		same(wire.ListPartitionReassignments, "there and gone", func(*fixture) wire.Request {
+			return &wire.ListPartitionReassignmentsRequest{TimeoutMs: 1000, Topics: []wire.ListPartitionReassignmentsRequestTopic{
+				{Name: "there", PartitionIndexes: []int32{0}}, {Name: "gone", PartitionIndexes: []int32{0}},
+			}}
+		}, none),
+		same(wire.ListPartitionReassignments, "all", func(*fixture) wire.Request { return &wire.ListPartitionReassignmentsRequest{TimeoutMs: 1000} }, none),
 		same(wire.ElectLeaders, "all", func(*fixture) wire.Request { return &wire.ElectLeadersRequest{TimeoutMs: 1000} }, none),
 	}
 }

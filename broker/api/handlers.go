@@ -55,6 +55,8 @@ type Controller interface {
 	ControlledShutdown(req *wire.ControlledShutdownRequest, done func(*wire.ControlledShutdownResponse))
 	AllocateProducerIDs(req *wire.AllocateProducerIdsRequest, done func(*wire.AllocateProducerIdsResponse))
 	ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire.ElectLeadersResponse))
+	AlterPartitionReassignments(req *wire.AlterPartitionReassignmentsRequest, done func(*wire.AlterPartitionReassignmentsResponse))
+	ListPartitionReassignments(req *wire.ListPartitionReassignmentsRequest, done func(*wire.ListPartitionReassignmentsResponse))
 }
 
 // TopicConfigs makes topics' configs known to this broker.

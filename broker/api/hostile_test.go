@@ -130,6 +130,7 @@ func TestRandomFrames(t *testing.T) {
 	harmful := map[wire.APIKey]bool{ // what only other brokers send, and would believe
 		wire.LeaderAndIsr: true, wire.UpdateMetadata: true, wire.StopReplica: true, wire.ControlledShutdown: true, wire.AlterPartition: true, wire.AllocateProducerIds: true,
 		wire.DeleteTopics: true, wire.AlterConfigs: true, wire.IncrementalAlterConfigs: true, wire.CreateTopics: true, wire.CreatePartitions: true,
+		wire.AlterPartitionReassignments: true,
 	}
 	f := &fixture{t: t, cluster: c, conn: well, topicID: c.Broker(brokerID).Metadata().Topic("there").ID}
 	for range 300 {

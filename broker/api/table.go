@@ -68,6 +68,8 @@ func table() []served {
 		serve(0, 2, (*Handlers).deleteGroups),
 		serve(0, 2, (*Handlers).electLeaders),
 		serve(0, 1, (*Handlers).incrementalAlterConfigs),
+		serve(0, 0, (*Handlers).alterPartitionReassignments),
+		serve(0, 0, (*Handlers).listPartitionReassignments),
 		serve(0, 0, (*Handlers).offsetDelete),
 		serve(0, 3, (*Handlers).alterPartition).fromController(),
 		serve(0, 1, (*Handlers).describeCluster),

@@ -127,6 +127,11 @@ func (c *Controller) brokersStarted(ctx context.Context, brokers []*brokerInfo, 
 	if err := c.triggerOnline(ctx); err != nil {
 		return err
 	}
+	if err := c.resumeReassignments(ctx, func(p *partition) bool {
+		return slices.ContainsFunc(p.targets(), func(id int32) bool { return contains(ids, id) })
+	}); err != nil {
+		return err
+	}
 	if err := c.resumeDeletionOf(ctx, deleting); err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type cluster struct {
 
 	deleting map[string]*topic // Topics queued for deletion.
 
+	// reassignmentZNode is the czxid of the /admin/reassign_partitions that was carried out; 0 for none.
+	reassignmentZNode int64
+
 	features map[string]int16 // Finalized features and their max level.
 
 	counts counts

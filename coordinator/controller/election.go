@@ -164,6 +164,7 @@ func (c *Controller) resign(reason string) {
 		c.cfg.Store.Unwatch(path, WatchChildren)
 	}
 	c.cfg.Store.Unwatch(znode.PreferredReplicaElectionPath, WatchData)
+	c.cfg.Store.Unwatch(znode.ReassignPartitionsPath, WatchData)
 	for id := range c.cluster.brokers {
 		c.cfg.Store.Unwatch(znode.BrokerPath(id), WatchData)
 	}
@@ -201,6 +202,9 @@ func (c *Controller) failover(ctx context.Context) error {
 	if err := c.startPartitions(ctx); err != nil {
 		return fmt.Errorf("partition states: %w", err)
 	}
+	if err := c.resumeAllReassignments(ctx); err != nil {
+		return fmt.Errorf("partition reassignments: %w", err)
+	}
 	if err := c.resumeDeletions(ctx); err != nil {
 		return fmt.Errorf("topic deletions: %w", err)
 	}
@@ -218,6 +222,7 @@ func (c *Controller) watchCluster() {
 	watch(znode.DeleteTopicsPath, WatchChildren, KindTopicDeletion, c.topicDeletion)
 	watch(znode.LogDirEventsPath, WatchChildren, KindLogDirEvent, c.logDirEvents)
 	watch(znode.IsrChangesPath, WatchChildren, KindIsrChangeNotification, c.isrChanges)
+	watch(znode.ReassignPartitionsPath, WatchData, KindZkReassignment, c.reassignmentZNode)
 	watch(znode.PreferredReplicaElectionPath, WatchData, KindPreferredElectionZNode, c.preferredElectionZNode)
 }
 

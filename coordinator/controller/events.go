@@ -2,9 +2,11 @@ package controller
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
 // Sink takes the controller's telemetry events. Emit is called from the loop goroutine and from channel goroutines, must
@@ -108,6 +110,31 @@ type LeadershipChanged struct {
 	Reason     string // Which election or change, for example "Offline", "ControlledShutdown", "AlterPartition".
 	Leadership Leadership
 	Previous   Leadership // Leader NoLeader and leader epoch -1 if there was none.
+}
+
+// AssignmentChanged says that a partition's replicas are others, or that a reassignment began, changed or ended.
+type AssignmentChanged struct {
+	Header
+	TopicPartition
+	Assignment, Previous znode.Assignment // Lent.
+}
+
+// Cancelled says that a reassignment ended where it began.
+func (e AssignmentChanged) Cancelled() bool {
+	return e.Previous.Reassigning() && !e.Assignment.Reassigning() && slices.Equal(e.Assignment.Replicas, origin(e.Previous))
+}
+
+// Origin returns the replicas before the reassignment.
+func (e AssignmentChanged) Origin() []int32 {
+	if e.Assignment.Reassigning() {
+		return origin(e.Assignment)
+	}
+	return origin(e.Previous)
+}
+
+// Targets returns the replicas after the reassignment.
+func (e AssignmentChanged) Targets() []int32 {
+	return difference(e.Assignment.Replicas, e.Assignment.Removing)
 }
 
 // PartitionStateChanged says that the partition state machine moved.

@@ -73,6 +73,7 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 	update := c.newBatch()
 	update.updateAll()
 	resp := &wire.AlterPartitionResponse{}
+	var changed []*partition
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		answer := wire.AlterPartitionResponseTopic{TopicName: t.TopicName, TopicID: t.TopicID}
@@ -83,6 +84,7 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 				update.entry(a.p).update = true
 			}
 			if a.outcome == wire.None {
+				changed = append(changed, a.p)
 				l := a.p.lead
 				out.LeaderID, out.LeaderEpoch, out.Isr = l.Leader, l.LeaderEpoch, l.ISR
 				out.LeaderRecoveryState, out.PartitionEpoch = int8(l.Recovery), l.PartitionEpoch
@@ -95,7 +97,7 @@ func (c *Controller) alterPartition(ctx context.Context, req *wire.AlterPartitio
 		update.send()
 	}
 	done(resp)
-	return nil
+	return c.completeReassignments(ctx, changed)
 }
 
 // checkAlteration compares a request for one partition with what is committed. The order of the checks is Kafka's.
@@ -247,6 +249,9 @@ func (c *Controller) isrChanges(ctx context.Context) error {
 			b.updateMetadata(ps[i])
 		}
 		b.send()
+		if err := c.completeReassignments(ctx, ps); err != nil {
+			return err
+		}
 	}
 	return c.deleteChildren(ctx, znode.IsrChangesPath, names)
 }

@@ -32,6 +32,9 @@ const (
 	KindReplicaLeaderElection  Kind = "ReplicaLeaderElection"
 	KindUncleanElectionEnable  Kind = "UncleanLeaderElectionEnable"
 	KindTopicUncleanElection   Kind = "TopicUncleanLeaderElectionEnable"
+	KindAPIReassignment        Kind = "ApiPartitionReassignment"
+	KindZkReassignment         Kind = "ZkPartitionReassignment"
+	KindListReassignments      Kind = "ListPartitionReassignments"
 	KindUpdateFeatures         Kind = "UpdateFeatures"
 	KindAllocateProducerIds    Kind = "AllocateProducerIds"
 	KindElectionRetry          Kind = "ElectionRetry"
@@ -49,6 +52,8 @@ func (k Kind) State() int {
 		return 3
 	case KindTopicDeletion, KindTopicDeletionAnswer:
 		return 4
+	case KindAPIReassignment, KindZkReassignment:
+		return 5
 	case KindReplicaLeaderElection, KindPreferredElectionZNode:
 		return 7
 	case KindControlledShutdown:
@@ -63,6 +68,8 @@ func (k Kind) State() int {
 		return 13
 	case KindTopicUncleanElection:
 		return 14
+	case KindListReassignments:
+		return 15
 	case KindUpdateFeatures:
 		return 17
 	}

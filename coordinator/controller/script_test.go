@@ -27,6 +27,8 @@ import (
 //	topic+delete t 1,2  creates a topic and the request to delete it, which is noticed first
 //	alter B tp isr=1,2 [epoch=] [version=] [recovery=] [brokerepoch=] [name]    AlterPartition from B
 //	shutdown B [epoch]  ControlledShutdown          elect preferred|unclean tp...|all
+//	reassign tp=3,2 tp=cancel ...                   AlterPartitionReassignments
+//	reassignments [tp...]                           ListPartitionReassignments
 //	ids B [epoch]       AllocateProducerIds         fail B API tp CODE   has B answer so
 //	write tp leader=1 isr=1,2 epoch=1 by=1          writes a partition state from outside
 //	set P DATA, create P DATA, remove P             writes any znode from outside
@@ -173,6 +175,10 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		synctest.Wait()
 	case "elect":
 		w.elect(f, out)
+	case "reassign":
+		w.reassign(f[1:], out)
+	case "reassignments":
+		w.reassignments(f[1:], out)
 	case "ids":
 		epoch := m.epoch
 		if len(f) > 2 {
@@ -260,6 +266,57 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		return fmt.Errorf("unknown line")
 	}
 	return nil
+}
+
+// reassign asks the active controller, else any, for reassignments.
+func (w *world) reassign(args []string, out *strings.Builder) {
+	req := &wire.AlterPartitionReassignmentsRequest{}
+	for _, a := range args {
+		name, replicas, _ := strings.Cut(a, "=")
+		tp := parseTP(name)
+		p := wire.AlterPartitionReassignmentsRequestPartition{PartitionIndex: tp.Partition}
+		switch replicas {
+		case "cancel":
+		case "none":
+			p.Replicas = []int32{}
+		default:
+			p.Replicas = list(replicas)
+		}
+		req.Topics = append(req.Topics, wire.AlterPartitionReassignmentsRequestTopic{Name: tp.Topic, Partitions: []wire.AlterPartitionReassignmentsRequestPartition{p}})
+	}
+	w.anyActive().AlterPartitionReassignments(req, func(r *wire.AlterPartitionReassignmentsResponse) {
+		fmt.Fprintf(out, "reassign: %s%s\n", r.ErrorCode.Name(), explained(r.ErrorMessage))
+		for _, t := range r.Responses {
+			for _, p := range t.Partitions {
+				fmt.Fprintf(out, "  %s-%d: %s%s\n", t.Name, p.PartitionIndex, p.ErrorCode.Name(), explained(p.ErrorMessage))
+			}
+		}
+	})
+	synctest.Wait()
+}
+
+func explained(message *string) string {
+	if message == nil {
+		return ""
+	}
+	return " (" + *message + ")"
+}
+
+func (w *world) reassignments(args []string, out *strings.Builder) {
+	req := &wire.ListPartitionReassignmentsRequest{}
+	for _, a := range args {
+		tp := parseTP(a)
+		req.Topics = append(req.Topics, wire.ListPartitionReassignmentsRequestTopic{Name: tp.Topic, PartitionIndexes: []int32{tp.Partition}})
+	}
+	w.anyActive().ListPartitionReassignments(req, func(r *wire.ListPartitionReassignmentsResponse) {
+		fmt.Fprintf(out, "reassignments: %s\n", r.ErrorCode.Name())
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				fmt.Fprintf(out, "  %s-%d replicas %v adding %v removing %v\n", t.Name, p.PartitionIndex, p.Replicas, p.AddingReplicas, p.RemovingReplicas)
+			}
+		}
+	})
+	synctest.Wait()
 }
 
 // depose has another controller take over in the middle of an event.

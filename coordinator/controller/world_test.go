@@ -243,6 +243,9 @@ func describe(ev Event) string {
 		return fmt.Sprintf("  resigned from epoch %d: %s", e.Epoch, e.Reason)
 	case BrokerChanged:
 		return fmt.Sprintf("  broker %d %s", e.BrokerID, e.Change)
+	case AssignmentChanged:
+		a := e.Assignment
+		return fmt.Sprintf("  %s: replicas %v adding %v removing %v", e.TopicPartition, a.Replicas, a.Adding, a.Removing)
 	case LeadershipChanged:
 		return fmt.Sprintf("  %s: %s (%s)", e.TopicPartition, leadText(e.Leadership), e.Reason)
 	case TransitionRefused:
@@ -411,6 +414,9 @@ func requestText(req wire.Request, version int16, epoch int64) []string {
 		for _, t := range r.TopicStates {
 			for _, p := range t.PartitionStates {
 				s := fmt.Sprintf("  %s-%d leader %d epoch %d isr %v version %d replicas %v", t.TopicName, p.PartitionIndex, p.Leader, p.LeaderEpoch, p.Isr, p.PartitionEpoch, p.Replicas)
+				if len(p.AddingReplicas)+len(p.RemovingReplicas) > 0 {
+					s += fmt.Sprintf(" adding %v removing %v", p.AddingReplicas, p.RemovingReplicas)
+				}
 				if p.IsNew {
 					s += " new"
 				}
