@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,26 +166,33 @@ func (s *controllerStore) Elect(ctx context.Context, brokerID int32) (epoch, epo
 	return int32(won.Epoch), int32(won.EpochVersion), nil
 }
 
-// Write applies independent operations, each fenced by the version of /controller_epoch.
-func (s *controllerStore) Write(ctx context.Context, epochVersion int32, ops []controller.Op) ([]controller.OpResult, error) {
+// Write applies independent groups of operations, each fenced by the version of /controller_epoch.
+func (s *controllerStore) Write(ctx context.Context, epochVersion int32, ops []controller.Op, together int) ([]controller.OpResult, error) {
 	client := s.elected.Load()
 	if client == nil {
 		return nil, controller.ErrControllerMoved
 	}
-	groups := make([]zkutil.Group, len(ops))
+	translated := make([]zkutil.Op, len(ops))
 	for i, op := range ops {
-		groups[i] = zkutil.Group{storeOp(op)}
+		translated[i] = storeOp(op)
+	}
+	groups := make([]zkutil.Group, 0, len(ops)/together)
+	for chunk := range slices.Chunk(translated, together) {
+		groups = append(groups, chunk)
 	}
 	done, err := client.Fenced(znode.ZkVersion(epochVersion)).Do(ctx, groups...)
 	if err != nil {
 		return nil, storeError(err)
 	}
-	out := make([]controller.OpResult, len(ops))
+	out := make([]controller.OpResult, 0, len(ops))
 	for i, group := range done {
-		if len(group.Results) == 1 {
-			out[i] = controller.OpResult{Path: group.Results[0].Path, Stat: storeStat(group.Results[0].Stat)}
+		if len(group.Results) == len(groups[i]) {
+			out = append(out, storeResults(group.Results)...)
+			continue
 		}
-		out[i].Err = storeError(group.Err)
+		for range groups[i] {
+			out = append(out, controller.OpResult{Err: storeError(group.Err)})
+		}
 	}
 	return out, nil
 }

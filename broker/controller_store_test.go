@@ -75,7 +75,7 @@ func TestControllerStoreContract(t *testing.T) {
 		ops = append(ops, controller.Create(fmt.Sprintf("/brokers/topics/t%03d", i), []byte("x")))
 	}
 	ops = append(ops[:100:100], append([]controller.Op{controller.Create("/brokers/topics", nil)}, ops[100:]...)...)
-	results, err = a.Write(ctx, version, ops)
+	results, err = a.Write(ctx, version, ops, 1)
 	require.NoError(t, err)
 	for i, r := range results {
 		if i == 100 {
@@ -86,7 +86,7 @@ func TestControllerStoreContract(t *testing.T) {
 	}
 	results, err = a.Write(ctx, version, []controller.Op{
 		controller.Set("/brokers/topics/t000", []byte("y"), 0), controller.Set("/brokers/topics/t001", []byte("y"), 7), controller.Delete("/brokers/topics", 0),
-	})
+	}, 1)
 	require.NoError(t, err)
 	nodes, err = a.Get(ctx, "/brokers/topics/t000")
 	require.NoError(t, err)
@@ -95,10 +95,25 @@ func TestControllerStoreContract(t *testing.T) {
 	require.ErrorIs(t, results[1].Err, controller.ErrBadVersion)
 	require.ErrorIs(t, results[2].Err, controller.ErrNotEmpty)
 
+	// Groups are applied all or none, each by itself.
+	results, err = a.Write(ctx, version, []controller.Op{
+		controller.Create("/brokers/topics/a", nil), controller.Create("/brokers/topics/a/partitions", nil),
+		controller.Create("/brokers/topics/b", nil), controller.Create("/brokers/topics/a", nil),
+		controller.Create("/brokers/topics/c", nil), controller.Create("/brokers/topics/c/partitions", nil),
+	}, 2)
+	require.NoError(t, err)
+	for i, want := range []error{nil, nil, controller.ErrRolledBack, controller.ErrNodeExists, nil, nil} {
+		require.ErrorIs(t, results[i].Err, want, i)
+	}
+	nodes, err = a.Get(ctx, "/brokers/topics/b", "/brokers/topics/c/partitions")
+	require.NoError(t, err)
+	require.False(t, nodes[0].Exists)
+	require.True(t, nodes[1].Exists)
+
 	// The fence: another epoch, and nothing gets through.
 	_, err = b.Multi(ctx, controller.Set(znode.ControllerEpochPath, []byte("2"), version))
 	require.NoError(t, err)
-	_, err = a.Write(ctx, version, []controller.Op{controller.Delete("/brokers/topics/t000", controller.AnyVersion)})
+	_, err = a.Write(ctx, version, []controller.Op{controller.Delete("/brokers/topics/t000", controller.AnyVersion)}, 1)
 	require.ErrorIs(t, err, controller.ErrControllerMoved)
 	nodes, err = a.Get(ctx, "/brokers/topics/t000")
 	require.NoError(t, err)

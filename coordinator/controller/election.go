@@ -142,7 +142,7 @@ func (c *Controller) move(ctx context.Context, reason error) error {
 		return nil
 	}
 	c.setActiveID(-1)
-	results, err := c.cfg.Store.Write(ctx, version, []Op{Delete(znode.ControllerPath, AnyVersion)})
+	results, err := c.cfg.Store.Write(ctx, version, []Op{Delete(znode.ControllerPath, AnyVersion)}, 1)
 	if err != nil {
 		return err
 	}

@@ -405,7 +405,7 @@ func (s *session) Multi(ctx context.Context, ops ...Op) ([]OpResult, error) {
 	return results, ctx.Err()
 }
 
-func (s *session) Write(ctx context.Context, epochVersion int32, ops []Op) ([]OpResult, error) {
+func (s *session) Write(ctx context.Context, epochVersion int32, ops []Op, together int) ([]OpResult, error) {
 	s.hook(ops)
 	s.t.mu.Lock()
 	if s.expired {
@@ -420,14 +420,14 @@ func (s *session) Write(ctx context.Context, epochVersion int32, ops []Op) ([]Op
 		times = 2
 	}
 	for range times {
-		for i, op := range ops {
-			r, f := s.t.multiLocked([]Op{Check(znode.ControllerEpochPath, epochVersion), op}, nil)
+		for i := 0; i < len(ops); i += together {
+			r, f := s.t.multiLocked(append([]Op{Check(znode.ControllerEpochPath, epochVersion)}, ops[i:i+together]...), nil)
 			if errors.Is(r[0].Err, ErrBadVersion) {
 				s.t.mu.Unlock()
 				run(fired)
 				return nil, ErrControllerMoved
 			}
-			results[i] = r[1]
+			copy(results[i:], r[1:])
 			fired = append(fired, f...)
 		}
 	}

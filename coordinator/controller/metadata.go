@@ -19,13 +19,18 @@ type ZnodeUnreadable struct {
 	Err  error
 }
 
-// write applies operations fenced by our epoch and reports them.
+// write applies operations one by one, fenced by our epoch, and reports them.
 func (c *Controller) write(ctx context.Context, ops []Op) ([]OpResult, error) {
+	return c.writeTogether(ctx, ops, 1)
+}
+
+// writeTogether applies groups of so many operations, each group all or none, fenced by our epoch, and reports them.
+func (c *Controller) writeTogether(ctx context.Context, ops []Op, together int) ([]OpResult, error) {
 	if len(ops) == 0 {
 		return nil, nil
 	}
 	start := time.Now()
-	results, err := c.cfg.Store.Write(ctx, c.cluster.epochVersion, ops)
+	results, err := c.cfg.Store.Write(ctx, c.cluster.epochVersion, ops, together)
 	if c.emitting() {
 		c.emit(ZnodesWritten{Header: c.header(), Ops: ops, Results: results, Took: time.Since(start), Err: err})
 	}

@@ -176,7 +176,7 @@ func (c *Controller) adopt(ctx context.Context, b *batch, ps []*partition, at []
 const maxCreateMulti = 300
 
 // createStates creates the state znodes and their parents. Few are created in one multi; if that does not go through, or
-// there are many, level by level. One result per partition.
+// there are many, first what they are below of. One result per partition.
 func (c *Controller) createStates(ctx context.Context, ps []*partition, leads []Leadership) ([]error, error) {
 	out := make([]error, len(ps))
 	if len(ps) == 0 {
@@ -202,19 +202,56 @@ func (c *Controller) createStates(ctx context.Context, ps []*partition, leads []
 			return out, err
 		}
 	}
-	for _, level := range [][]Op{topics, parents} {
-		if _, err := c.write(ctx, level); err != nil {
-			return out, err
-		}
-	}
-	results, err := c.write(ctx, states)
+	made, err := c.write(ctx, topics)
 	if err != nil {
 		return out, err
 	}
-	for i, r := range results {
-		out[i] = r.Err
+	fresh := map[*topic]bool{}
+	n := 0
+	for _, p := range ps {
+		if _, known := fresh[p.topic]; !known {
+			fresh[p.topic] = made[n].Err == nil
+			n++
+		}
 	}
-	return out, nil
+	return out, c.createBelow(ctx, ps, parents, states, fresh, out)
+}
+
+// createBelow creates partitions and their states: those of topics that had no partition until now in pairs, in one go;
+// the others, of which an earlier attempt may have made some, level by level.
+func (c *Controller) createBelow(ctx context.Context, ps []*partition, parents, states []Op, fresh map[*topic]bool, out []error) error {
+	var pairs, again, last []Op
+	var paired, left []int
+	for i, p := range ps {
+		if fresh[p.topic] {
+			pairs = append(pairs, parents[i], states[i])
+			paired = append(paired, i)
+		} else {
+			left = append(left, i)
+		}
+	}
+	results, err := c.writeTogether(ctx, pairs, 2)
+	if err != nil {
+		return err
+	}
+	for n, i := range paired {
+		if results[2*n].Err != nil || results[2*n+1].Err != nil {
+			left = append(left, i)
+		}
+	}
+	for _, i := range left {
+		again, last = append(again, parents[i]), append(last, states[i])
+	}
+	if _, err := c.write(ctx, again); err != nil {
+		return err
+	}
+	if results, err = c.write(ctx, last); err != nil {
+		return err
+	}
+	for n, i := range left {
+		out[i] = results[n].Err
+	}
+	return nil
 }
 
 // createAtOnce creates everything in one fenced multi; false if some of it was refused and nothing was done.

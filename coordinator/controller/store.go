@@ -142,12 +142,14 @@ type Store interface {
 	// new epoch and the version of /controller_epoch. ErrControllerMoved: another broker won.
 	Elect(ctx context.Context, brokerID int32) (epoch, epochVersion int32, err error)
 
-	// Write applies operations that are independent of each other, each on condition that /controller_epoch has version
-	// epochVersion, many per multi, several multis in flight. It returns one result per operation: an operation that is
-	// refused does not keep the others from being applied. As with Multi, an operation may meet its own earlier attempt.
+	// Write applies groups of operations that are independent of each other, each on condition that /controller_epoch has
+	// version epochVersion, many per multi, several multis in flight. A group is so many consecutive operations as together
+	// says, and is applied all or none. It returns one result per operation: a group that is refused does not keep the
+	// others from being applied; its operations have the error of the one that was refused, or ErrRolledBack. As with
+	// Multi, an operation may meet its own earlier attempt.
 	// ErrControllerMoved as the error of the call: the condition did not hold for some of the operations; none was
 	// applied after that.
-	Write(ctx context.Context, epochVersion int32, ops []Op) ([]OpResult, error)
+	Write(ctx context.Context, epochVersion int32, ops []Op, together int) ([]OpResult, error)
 
 	// Watch registers fn for a path; it replaces what was registered. The watch is armed by reading. fn only enqueues: it
 	// is called from the client's goroutine, also once after every reconnection and for each new session, so that
