@@ -67,10 +67,12 @@ type Manager struct {
 	mu struct {
 		sync.RWMutex
 		logs   map[TopicPartition]*Log
+		making map[TopicPartition]*making
+		counts map[*logDir]int // of logs, with those that are being made
 		closed bool
 	}
 
-	creating sync.Mutex // one log is created or deleted at a time
+	creating sync.RWMutex // held shared while a log is made, alone while one is deleted and to close
 
 	removals struct {
 		sync.Mutex
@@ -102,7 +104,7 @@ func OpenManager(config ManagerConfig) (*Manager, error) {
 	config.ProducerExpiration = cmp.Or(config.ProducerExpiration, defaultProducerExpiration)
 	config.Intervals = config.Intervals.withDefaults()
 	m := &Manager{config: config, shared: newShared(config.OpenFiles)}
-	m.mu.logs = map[TopicPartition]*Log{}
+	m.mu.logs, m.mu.making, m.mu.counts = map[TopicPartition]*Log{}, map[TopicPartition]*making{}, map[*logDir]int{}
 	m.rolled.logs = map[*Log]struct{}{}
 	m.rolled.wake = make(chan struct{}, 1)
 	for _, path := range config.Dirs {
@@ -297,6 +299,7 @@ func (m *Manager) loadOne(one *loading) {
 	l.checkpointed.Store(one.options.recoveryPoint)
 	m.mu.Lock()
 	m.mu.logs[l.tp] = l
+	m.mu.counts[l.dir]++
 	m.mu.Unlock()
 }
 
@@ -328,22 +331,66 @@ func (m *Manager) each(d *logDir) []*Log {
 	return logs
 }
 
+// making is a log that is being made. log and err are set when done is closed.
+type making struct {
+	done chan struct{}
+	log  *Log
+	err  error
+}
+
 // GetOrCreate returns a partition's log, which it makes if there is none, in the live directory with the fewest logs. isNew tells that the partition is new in the
 // cluster; otherwise, with a directory offline, the log may be on that one, and ErrStorage is returned rather than an empty log made. ErrInconsistentTopicID when the log
-// has another topic id; one without takes id.
+// has another topic id; one without takes id. Logs of different partitions are made at the same time.
 func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, error) {
 	if l, ok := m.Log(tp); ok {
 		return l, l.AssignTopicID(id)
 	}
-	m.creating.Lock()
-	defer m.creating.Unlock()
-	if l, ok := m.Log(tp); ok {
+	m.creating.RLock()
+	defer m.creating.RUnlock()
+	m.mu.Lock()
+	if l, ok := m.mu.logs[tp]; ok {
+		m.mu.Unlock()
 		return l, l.AssignTopicID(id)
 	}
-	d, err := m.dirForNew(isNew)
+	if other := m.mu.making[tp]; other != nil {
+		m.mu.Unlock()
+		<-other.done
+		if other.err != nil {
+			return nil, other.err
+		}
+		return other.log, other.log.AssignTopicID(id)
+	}
+	d, err := m.dirForNewLocked(isNew)
 	if err != nil {
+		m.mu.Unlock()
 		return nil, err
 	}
+	mine := &making{done: make(chan struct{})}
+	m.mu.making[tp] = mine
+	m.mu.counts[d]++
+	m.mu.Unlock()
+
+	mine.log, mine.err = m.create(d, tp, id)
+	m.mu.Lock()
+	delete(m.mu.making, tp)
+	if mine.err != nil {
+		m.mu.counts[d]--
+	} else {
+		m.mu.logs[tp] = mine.log
+	}
+	m.mu.Unlock()
+	close(mine.done)
+	if mine.err != nil {
+		return nil, mine.err
+	}
+	for _, c := range [...]chore{metadata, highWatermarks, recoveryPoints} {
+		m.shared.chores.want(c)
+	}
+	return mine.log, nil
+}
+
+// create makes an empty log in a directory.
+func (m *Manager) create(d *logDir, tp TopicPartition, id TopicID) (*Log, error) {
 	l := m.newLog(d, tp)
 	if !id.IsZero() {
 		l.topicID.Store(&id)
@@ -352,7 +399,7 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 	if _, kind, err := parseReplicaDir(l.name); err != nil || kind != dirReplica || len(l.name) > maxDirName || filepath.Base(l.path) != l.name {
 		return nil, fmt.Errorf("partition %q can't be a directory's name", l.name)
 	}
-	err = os.Mkdir(l.path, 0o755)
+	err := os.Mkdir(l.path, 0o755)
 	if err == nil {
 		l.epochs.path = filepath.Join(l.path, epochFile)
 		l.epochs.mu.dirty = true
@@ -361,31 +408,12 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 	if err != nil {
 		return nil, d.fail(fmt.Errorf("create %s: %w", l.name, err))
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.mu.closed {
-		return nil, ErrClosed
-	}
-	m.mu.logs[tp] = l
-	for _, c := range [...]chore{metadata, highWatermarks, recoveryPoints} {
-		m.shared.chores.want(c)
-	}
 	return l, nil
 }
 
-// dirForNew chooses the directory of a new log.
-func (m *Manager) dirForNew(isNew bool) (*logDir, error) {
-	var counts map[*logDir]int
-	m.mu.RLock()
-	closed := m.mu.closed
-	if len(m.dirs) > 1 { // with one directory there is nothing to weigh, and thousands of logs to count for each new one
-		counts = map[*logDir]int{}
-		for _, l := range m.mu.logs {
-			counts[l.dir]++
-		}
-	}
-	m.mu.RUnlock()
-	if closed {
+// dirForNewLocked chooses the directory of a new log.
+func (m *Manager) dirForNewLocked(isNew bool) (*logDir, error) {
+	if m.mu.closed {
 		return nil, ErrClosed
 	}
 	var best *logDir
@@ -396,7 +424,7 @@ func (m *Manager) dirForNew(isNew bool) (*logDir, error) {
 			}
 			continue
 		}
-		if best == nil || counts[d] < counts[best] {
+		if best == nil || m.mu.counts[d] < m.mu.counts[best] {
 			best = d
 		}
 	}
@@ -414,6 +442,9 @@ func (m *Manager) AsyncDelete(tp TopicPartition) error {
 	m.mu.Lock()
 	l, ok := m.mu.logs[tp]
 	delete(m.mu.logs, tp)
+	if ok {
+		m.mu.counts[l.dir]--
+	}
 	m.mu.Unlock()
 	if !ok {
 		return errorf(KindUnknownLog, "%v", tp)

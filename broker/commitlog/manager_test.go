@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -507,4 +508,43 @@ func TestFilesAfterCleanShutdown(t *testing.T) {
 	}, files)
 	_, err = m.GetOrCreate(TopicPartition{"t", 9}, TopicID{}, true)
 	require.ErrorIs(t, err, ErrClosed)
+}
+
+// Logs are made side by side: each once, spread evenly over the directories, whoever asks first.
+func TestManyAreMadeAtOnce(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	m := openManager(t, testConfig(), dirs...)
+	const partitions, askers = 100, 4
+	made := make([][askers]*Log, partitions)
+	var asking sync.WaitGroup
+	for a := range askers {
+		asking.Go(func() {
+			for i := range partitions {
+				l, err := m.GetOrCreate(TopicPartition{"t", int32(i)}, TopicID{1}, true)
+				if err != nil {
+					t.Errorf("partition %d: %v", i, err)
+				}
+				made[i][a] = l
+			}
+		})
+	}
+	asking.Wait()
+	perDir := map[string]int{}
+	for i := range partitions {
+		for a := range askers {
+			require.Same(t, made[i][0], made[i][a])
+		}
+		perDir[made[i][0].Dir()]++
+	}
+	require.Equal(t, map[string]int{dirs[0]: partitions / 2, dirs[1]: partitions / 2}, perDir)
+	for i := range partitions / 2 {
+		if l, ok := m.Log(TopicPartition{"t", int32(i)}); ok && l.Dir() == dirs[0] {
+			require.NoError(t, m.AsyncDelete(l.TopicPartition()))
+		}
+	}
+	l, err := m.GetOrCreate(TopicPartition{"u", 0}, TopicID{2}, true)
+	require.NoError(t, err)
+	require.Equal(t, dirs[0], l.Dir(), "the one that has become emptier")
+	_, err = m.GetOrCreate(TopicPartition{"u", 0}, TopicID{3}, true)
+	require.ErrorIs(t, err, ErrInconsistentTopicID)
 }

@@ -2,6 +2,9 @@ package replica
 
 import (
 	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/commitlog"
@@ -95,8 +98,8 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, cor
 	var leading, following []*change
 	for i := range states {
 		states[i].cause = Cause{req.ControllerID, correlationID}
-		c, code := m.admitLocked(&states[i])
-		codes[i] = code
+	}
+	for i, c := range m.admitAllLocked(states, codes) {
 		if c == nil {
 			continue
 		}
@@ -132,8 +135,34 @@ type change struct {
 	code      *wire.Error
 }
 
-// admitLocked checks one partition's state and makes or loads its log. nil means that nothing is to be done but to answer the code.
-func (m *Manager) admitLocked(s *leaderAndIsrState) (*change, wire.Error) {
+// makeAtOnce is how many partitions of a request are worth a goroutine more.
+const makeAtOnce = 16
+
+// admitAllLocked is admit for every partition, whose codes it sets. Logs are made at the same time: for a thousand new partitions that is nearly all the work.
+func (m *Manager) admitAllLocked(states []leaderAndIsrState, codes []wire.Error) []*change {
+	changes := make([]*change, len(states))
+	var next atomic.Int64
+	work := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(states) {
+				return
+			}
+			changes[i], codes[i] = m.admit(&states[i])
+		}
+	}
+	var helping sync.WaitGroup
+	for range min(len(states)/makeAtOnce, runtime.GOMAXPROCS(0)-1) {
+		helping.Go(work)
+	}
+	work()
+	helping.Wait()
+	return changes
+}
+
+// admit checks one partition's state and makes or loads its log. nil means that nothing is to be done but to answer the code. It may run beside that of other partitions of
+// the same request: control is held meanwhile.
+func (m *Manager) admit(s *leaderAndIsrState) (*change, wire.Error) {
 	p := m.hosted(s.tp)
 	if p != nil && p.offline.Load() {
 		return nil, wire.KafkaStorageError
@@ -164,8 +193,8 @@ func (m *Manager) admitLocked(s *leaderAndIsrState) (*change, wire.Error) {
 		return nil, CodeOf(err)
 	}
 	if p == nil {
-		p = newPartition(s.tp, &m.env)
-		m.partitions.Store(s.tp, p)
+		hosted, _ := m.partitions.LoadOrStore(s.tp, newPartition(s.tp, &m.env))
+		p = hosted.(*Partition)
 	}
 	return &change{state: s, partition: p, log: log}, wire.None
 }

@@ -160,7 +160,7 @@ func (a *Admin) checkTopic(ctx context.Context, spec TopicSpec, assignments map[
 	if nodes[1].Exists {
 		return topicExists(spec.Name)
 	}
-	if collisionPossible(spec.Name) {
+	if CollisionPossible(spec.Name) {
 		if err := a.checkCollision(ctx, spec.Name); err != nil {
 			return err
 		}

@@ -53,5 +53,5 @@ func TopicsCollide(a, b string) bool {
 	return strings.ReplaceAll(a, ".", "_") == strings.ReplaceAll(b, ".", "_")
 }
 
-// collisionPossible says whether a name has a character that can collide.
-func collisionPossible(name string) bool { return strings.ContainsAny(name, "._") }
+// CollisionPossible says whether a name has a character that can collide.
+func CollisionPossible(name string) bool { return strings.ContainsAny(name, "._") }
