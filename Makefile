@@ -63,7 +63,8 @@ interop: build tools ## side by side with Apache Kafka 3.9.1, its tools, kcat an
 	./integration/scripts/interop.sh
 
 .PHONY: soak
-soak: ## kill brokers under load for ROUNDS rounds (default 1000) and check that nothing acked is lost; PREKRAFT_SEED repeats an order
+soak: ## faults on a cluster of processes under load, RUNS runs (default 60) of PREKRAFT_FAULTS_FOR (4m) each; PREKRAFT_SEED repeats an order; then kills in one process
+	PREKRAFT_FAULTS_FOR=$(or $(PREKRAFT_FAULTS_FOR),4m) PREKRAFT_FAULTS_RUNS=$(or $(RUNS),60) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhateverFails ./integration/faults
 	PREKRAFT_ROUNDS=$(or $(ROUNDS),1000) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhoeverDies ./integration/replication
 
 .PHONY: docker

@@ -20,6 +20,7 @@ import (
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/integration/memnet"
+	"github.com/prekraft/prekraft/integration/process"
 	"github.com/prekraft/prekraft/zkutil"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 )
@@ -113,7 +114,7 @@ func (c *Cluster) member(id int32) (*member, error) {
 		c.network.Host(m.host)
 	} else {
 		var err error
-		if m.port, m.release, err = reservePort(); err != nil {
+		if m.port, m.release, err = process.ReservePort(); err != nil {
 			return nil, err
 		}
 	}

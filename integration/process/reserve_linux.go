@@ -1,4 +1,4 @@
-package cluster
+package process
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reservePort takes a free port of 127.0.0.1 and keeps it until release, also while nobody listens on it: a broker that is down keeps its address, and connecting to it is
+// ReservePort takes a free port of 127.0.0.1 and keeps it until release, also while nobody listens on it: a broker that is down keeps its address, and connecting to it is
 // refused. It holds a socket that is bound but doesn't listen; Linux lets another socket bind the same address and listen where both have SO_REUSEADDR (Go's listeners
 // do), and gives the port to nobody else.
-func reservePort() (port int, release func(), err error) {
+func ReservePort() (port int, release func(), err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reserve a port: %w", err)
