@@ -218,6 +218,11 @@ func TestElectPreferredLeader(t *testing.T) {
 	require.Equal(t, "Successfully completed leader election (PREFERRED) for partitions t-0\nValid replica already elected for partitions t-1\n",
 		c.good("", "partitions", "elect", "--topic", "t", "--partition", "0", "t-1"))
 	require.Contains(t, c.good("", "topics", "describe", "t"), "Partition: 0\tLeader: 1\t")
+	require.Equal(t, "No partition needed an election.\n", c.good("", "partitions", "elect", "--all-topic-partitions"))
+	c.c.Stop(2)
+	c.c.Start(2)
+	eventually(t, "both replicas in sync", func() bool { return c.good("", "topics", "describe", "--under-replicated-partitions") == "" })
+	require.Equal(t, "Successfully completed leader election (PREFERRED) for partitions t-1\n", c.good("", "partitions", "elect", "--all-topic-partitions"))
 	o = call(t, "", c.args([]string{"partitions", "elect", "nothing-0", "-o", "json"})...)
 	require.Equal(t, 1, o.status)
 	require.Contains(t, o.out, `"error": "UNKNOWN_TOPIC_OR_PARTITION`)

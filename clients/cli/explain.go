@@ -199,9 +199,7 @@ func (f *partitionFacts) askAdmin(ctx context.Context, id int32, address string,
 		}
 		switch e := record.Event.(type) {
 		case telemetry.BrokerDown:
-			if record.Time.After(f.Down[e.ID].Time) {
-				f.Down[e.ID] = record
-			}
+			f.noteDown(e.ID, record)
 		case telemetry.LeaderElected:
 			if e.Topic == name.Topic && e.Partition == name.Partition && (f.Elected == nil || record.Time.After(f.Elected.Time)) {
 				f.Elected = &record
@@ -209,6 +207,19 @@ func (f *partitionFacts) askAdmin(ctx context.Context, id int32, address string,
 		}
 	}
 	return nil
+}
+
+// sameDeath bounds how far apart a refused port and the end of the session that is made to follow from it are told.
+const sameDeath = 10 * time.Second
+
+// noteDown keeps the last time a broker went, and what showed it first.
+func (f *partitionFacts) noteDown(id int32, r telemetry.Record) {
+	if old, ok := f.Down[id]; ok {
+		if later := r.Time.Sub(old.Time); later >= 0 && later < sameDeath || later < -sameDeath {
+			return
+		}
+	}
+	f.Down[id] = r
 }
 
 // maxView bounds the answer of an admin port.

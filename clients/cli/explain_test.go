@@ -320,3 +320,25 @@ func TestAdminPortAnswers(t *testing.T) {
 	_, err = getJSON(t.Context(), *at, &view)
 	require.Error(t, err)
 }
+
+// Of a death that is told twice the first counts, in whatever order brokers are asked; a later death counts more than an earlier one.
+func TestWhenABrokerWent(t *testing.T) {
+	at := func(after time.Duration, reason string) telemetry.Record {
+		return telemetry.Record{Time: time.Unix(1000, 0).Add(after), Event: telemetry.BrokerDown{ID: 1, Reason: reason}}
+	}
+	probe, session, again := at(0, "probe"), at(time.Millisecond, "session"), at(time.Minute, "session")
+	for _, told := range [][]telemetry.Record{{probe, session, again}, {again, session, probe}, {session, again, probe}} {
+		f := &partitionFacts{Down: map[int32]telemetry.Record{}}
+		for _, r := range told {
+			f.noteDown(1, r)
+		}
+		require.Equal(t, again, f.Down[1])
+	}
+	for _, told := range [][]telemetry.Record{{probe, session}, {session, probe}} {
+		f := &partitionFacts{Down: map[int32]telemetry.Record{}}
+		for _, r := range told {
+			f.noteDown(1, r)
+		}
+		require.Equal(t, probe, f.Down[1])
+	}
+}

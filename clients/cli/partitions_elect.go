@@ -105,6 +105,9 @@ func (a *app) elect(ctx context.Context, o electOptions, args []string) error {
 		}
 		req.TopicPartitions[last].Partitions = append(req.TopicPartitions[last].Partitions, n.Partition)
 	}
+	if o.all {
+		req.TopicPartitions = nil // null: all of them
+	}
 	c, err := a.caller(ctx)
 	if err != nil {
 		return err
@@ -162,6 +165,9 @@ func (a *app) printElection(kind string, resp *wire.ElectLeadersResponse) error 
 	} else {
 		for _, list := range [][]partitionName{elected, valid} {
 			slices.SortFunc(list, compareNamed)
+		}
+		if len(rows) == 0 {
+			fmt.Fprintln(a.out, "No partition needed an election.")
 		}
 		if len(elected) > 0 {
 			fmt.Fprintf(a.out, "Successfully completed leader election (%s) for partitions %s\n", kind, joinPartitions(elected, ", "))

@@ -43,7 +43,12 @@ const (
 	watchBefore = 100 * time.Millisecond
 )
 
-// recent is how many causes are kept under one key: the newest first that isn't after its effect wins.
+// idLifetime is how long after an event others may name its id.
+const idLifetime = 5 * time.Minute
+
+func always(*node) bool { return true }
+
+// recent is how many causes are kept under one key.
 const recent = 8
 
 // index finds causes. It forgets: when the younger of its two generations is full, it becomes the older one.
@@ -81,9 +86,9 @@ func (x *index) latest(k key, effect *node, fits func(*node) bool) *node {
 	return nil
 }
 
-// any is latest without a condition: for keys that only one event can have.
-func (x *index) any(k key, effect *node) *node {
-	return x.latest(k, effect, func(*node) bool { return true })
+// named is the event that an id names: the nearest by the clock, since a broker that was started anew counts its ids from 1 again.
+func (x *index) named(k key, effect *node) *node {
+	return x.nearest(k, effect, func(n *node) bool { return effect.record.Time.Sub(n.record.Time).Abs() < idLifetime })
 }
 
 // before is latest of the same broker, earlier than the effect by its broker's own order.
@@ -91,12 +96,24 @@ func (x *index) before(k key, effect *node) *node {
 	return x.latest(k, effect, func(n *node) bool { return n.order < effect.order })
 }
 
-// around is latest by the clock, for a write and its watch.
-func (x *index) around(k key, effect *node) *node {
-	return x.latest(k, effect, func(n *node) bool {
+// around is the nearest by the clock, for a write and its watch.
+func (x *index) around(k key, effect *node, fits func(*node) bool) *node {
+	return x.nearest(k, effect, func(n *node) bool {
 		d := effect.record.Time.Sub(n.record.Time)
-		return d < watchAfter && d > -watchBefore
+		return fits(n) && d < watchAfter && d > -watchBefore
 	})
+}
+
+// nearest is the event under a key that is least far away by the clock.
+func (x *index) nearest(k key, effect *node, fits func(*node) bool) *node {
+	var nearest *node
+	x.latest(k, effect, func(n *node) bool {
+		if fits(n) && (nearest == nil || effect.record.Time.Sub(n.record.Time).Abs() < effect.record.Time.Sub(nearest.record.Time).Abs()) {
+			nearest = n
+		}
+		return false
+	})
+	return nearest
 }
 
 func partKey(kind keyKind, broker int32, p named, number int64) key {
@@ -183,17 +200,17 @@ func (x *index) causeOf(n *node) *node {
 	case telemetry.ControllerEventStarted:
 		return x.causeOfControllerEvent(n, e)
 	case telemetry.ControlRequestReceived:
-		return x.any(causeKey(keySent, e.Cause.Cause), n)
+		return x.named(causeKey(keySent, e.Cause.Cause), n)
 	case telemetry.ControlRequestAnswered:
-		return either(x.any(receivedKey(e.ID, e.To), n), x.any(causeKey(keySent, e.ID), n))
+		return either(x.named(receivedKey(e.ID, e.To), n), x.named(causeKey(keySent, e.ID), n))
 	case telemetry.PartitionRoleChanged:
-		return either(x.any(receivedKey(e.Cause.Cause, at), n), x.any(causeKey(keySent, e.Cause.Cause), n))
+		return either(x.named(receivedKey(e.Cause.Cause, at), n), x.named(causeKey(keySent, e.Cause.Cause), n))
 	case telemetry.FetchStarted:
-		return x.any(partKey(keyRole, at, p, int64(e.LeaderEpoch)), n)
+		return x.nearest(partKey(keyRole, at, p, int64(e.LeaderEpoch)), n, always)
 	case telemetry.LogTruncated:
 		return either(x.before(partKey(keyFetch, at, p, noEpoch), n), x.before(partKey(keyRole, at, p, noEpoch), n))
 	case telemetry.HighWatermarkAdvanced:
-		return x.any(partKey(keyRole, at, p, int64(e.LeaderEpoch)), n)
+		return x.nearest(partKey(keyRole, at, p, int64(e.LeaderEpoch)), n, always)
 	case telemetry.IsrProposed:
 		return x.causeOfProposal(n, e, p)
 	case telemetry.IsrRefused:
@@ -206,7 +223,7 @@ func (x *index) causeOf(n *node) *node {
 	case telemetry.CoordinatorLoaded:
 		return x.before(partKey(keyRole, at, p, noEpoch), n)
 	case telemetry.ZnodeChanged:
-		return x.around(key{kind: keyZnode, text: e.Path}, n)
+		return x.around(key{kind: keyZnode, text: e.Path}, n, func(w *node) bool { return fires(w.record.Event, e) })
 	case telemetry.BrokerRegistered, telemetry.SessionExpired, telemetry.SessionEstablished:
 		return x.before(key{kind: keySession, broker: at}, n)
 	case telemetry.BrokerStateChanged:
@@ -215,9 +232,31 @@ func (x *index) causeOf(n *node) *node {
 		}
 	}
 	if c := n.record.Event.CauseID(); !c.IsZero() {
-		return either(x.any(causeKey(keyCause, c), n), x.any(receivedKey(c, at), n), x.any(causeKey(keySent, c), n))
+		return either(x.named(causeKey(keyCause, c), n), x.named(receivedKey(c, at), n), x.named(causeKey(keySent, c), n))
 	}
 	return nil
+}
+
+// fires tells whether what somebody did can have fired a watch.
+func fires(did telemetry.Event, watch telemetry.ZnodeChanged) bool {
+	made, went := false, false
+	switch e := did.(type) {
+	case telemetry.ZnodeWritten:
+		made, went = e.Op == "create", e.Op == "delete"
+	case telemetry.BrokerRegistered, telemetry.ControllerElected:
+		made = true
+	case telemetry.SessionExpired:
+		went = true
+	}
+	switch watch.Change {
+	case "created":
+		return made
+	case "deleted":
+		return went
+	case "children":
+		return made || went
+	}
+	return !made && !went
 }
 
 // either is the first that is known.
@@ -243,14 +282,20 @@ func (x *index) causeOfControllerEvent(n *node, e telemetry.ControllerEventStart
 		return x.before(key{kind: keySession, broker: at}, n)
 	}
 	commits := causeKey(keyCommits, e.Cause.Cause)
-	committed := either(x.latest(commits, n, func(c *node) bool { return x.prefer(partitionOf(c.record.Event)) }), x.any(commits, n))
+	committed := x.named(commits, n)
+	if committed != nil {
+		preferred := x.nearest(commits, n, func(c *node) bool {
+			return x.prefer(partitionOf(c.record.Event)) && c.record.Event.CauseID() == committed.record.Event.CauseID() && c.record.Time.Sub(committed.record.Time).Abs() < time.Second
+		})
+		committed = either(preferred, committed)
+	}
 	if committed != nil {
 		// Which proposal the event is about only shows in what it wrote.
 		isr := committed.record.Event.(telemetry.IsrCommitted)
-		return x.any(partKey(keyProposed, noBroker, partitionOf(isr), int64(isr.PartitionEpoch)-1), n)
+		return x.nearest(partKey(keyProposed, noBroker, partitionOf(isr), int64(isr.PartitionEpoch)-1), n, always)
 	}
 	if !e.After.IsZero() {
-		return either(x.any(causeKey(keyAnswered, e.After), n), x.any(causeKey(keySent, e.After), n), x.any(causeKey(keyCause, e.After), n))
+		return either(x.named(causeKey(keyAnswered, e.After), n), x.named(causeKey(keySent, e.After), n), x.named(causeKey(keyCause, e.After), n))
 	}
 	return nil
 }
@@ -268,5 +313,5 @@ func (x *index) causeOfProposal(n *node, e telemetry.IsrProposed, p named) *node
 			return fetch
 		}
 	}
-	return x.any(partKey(keyRole, n.record.Broker, p, int64(e.LeaderEpoch)), n)
+	return x.nearest(partKey(keyRole, n.record.Broker, p, int64(e.LeaderEpoch)), n, always)
 }

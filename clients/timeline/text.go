@@ -29,13 +29,13 @@ func Sentence(e telemetry.Event) string {
 	case telemetry.BrokerRegistered:
 		return fmt.Sprintf("is registered, broker epoch %d, %s", e.Epoch, strings.Join(e.Endpoints, " "))
 	case telemetry.BrokerUp:
-		return fmt.Sprintf("as controller sees broker %d come, broker epoch %d", e.ID, e.Epoch)
+		return fmt.Sprintf("sees broker %d come, broker epoch %d", e.ID, e.Epoch)
 	case telemetry.BrokerDown:
 		how := "its znode went"
 		if e.Reason == "probe" {
 			how = "its port refuses connections"
 		}
-		return fmt.Sprintf("as controller sees broker %d go: %s", e.ID, how)
+		return fmt.Sprintf("sees broker %d go: %s", e.ID, how)
 	case telemetry.ControllerElected:
 		return fmt.Sprintf("is controller, epoch %d", e.Epoch)
 	case telemetry.ControllerResigned:

@@ -243,6 +243,8 @@ func TestWatchFollowsWrite(t *testing.T) {
 	s.tell(1, telemetry.ZnodeChanged{Change: "children", Path: "/brokers/topics"})
 	s.tell(2, telemetry.ZnodeWritten{Op: "create", Path: "/brokers/topics/t"})
 	s.tell(1, telemetry.ZnodeChanged{Change: "data", Path: "/brokers/topics/never"})
+	// The streams of the brokers are read one after the other: what was written last isn't what comes last.
+	slices.SortStableFunc(s.records, func(x, y telemetry.Record) int { return int(y.Broker - x.Broker) })
 	lines := run(s.records, timeline.Filter{})
 	causesFirst(t, lines)
 	require.Equal(t, "creates /brokers/topics/old", timeline.Sentence(lines[0].Record.Event))
@@ -282,5 +284,21 @@ func TestEveryKindHasASentence(t *testing.T) {
 		require.NotEmpty(t, timeline.Sentence(r.Event), info.Kind)
 		run([]telemetry.Record{r, r}, timeline.Filter{})
 		run([]telemetry.Record{r, r}, timeline.Filter{Topic: "t", Partition: -1})
+	}
+}
+
+// A controller that was started anew counts its ids from 1 again: what follows from them isn't mixed up with what followed from the same ids before.
+func TestIdsOfAnotherIncarnation(t *testing.T) {
+	s := newStory()
+	s.failover()
+	s.clock += time.Minute
+	s.seq[1] = 0
+	s.failover()
+	lines := run(s.records, timeline.Filter{})
+	causesFirst(t, lines)
+	require.Len(t, lines, 2*(len(s.records)/2-1), "all but the events of the controller that nothing follows from")
+	for i, l := range lines {
+		require.Equal(t, i < len(lines)/2, l.Record.Time.Before(start.Add(time.Minute)), "in the order of time")
+		require.False(t, i >= len(lines)/2 && l.From > 0 && l.From <= len(lines)/2, "the second story has its own causes")
 	}
 }
