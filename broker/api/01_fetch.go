@@ -2,7 +2,7 @@
 //
 // Behaviour: reads up to the high watermark (or the last stable offset), waits for min bytes without holding a goroutine, sends records as file spans. Incremental
 // sessions (KIP-227) look only at partitions that changed.
-// Versions:  v5 log start offset, v7 session fields, v9 leader epochs, v11 reading from followers, v12 diverging epochs, v13 topic ids, v15
+// Versions:  v5 log start offset, v7 session fields, v9 leader epochs, v11 reading from followers and being sent to the closest (KIP-392), v12 diverging epochs, v13 topic ids, v15
 // the replica's state, v16 the new leader with its endpoint.
 // Left out: v0-v3 (they need records converted to message formats 0 and 1).
 
@@ -27,6 +27,9 @@ func (h *Handlers) fetch(r *network.Request, req *wire.FetchRequest) {
 		ReplicaID: replicaID, Version: version,
 		MaxWait:  time.Duration(max(req.MaxWaitMs, 0)) * time.Millisecond,
 		MaxBytes: min(int(req.MaxBytes), h.deps.Config().Int(fetchMaxBytes)), ReadCommitted: req.IsolationLevel == 1,
+	}
+	if version >= 11 && replicaID < 0 {
+		params.Select = h.replicaSelector(req.RackID, r.Conn.ListenerName)
 	}
 	params.MinBytes = min(int(req.MinBytes), params.MaxBytes)
 	session := replica.Session{ID: req.SessionID, Epoch: req.SessionEpoch, ByTopicID: version >= 13, Resolve: h.topicName}
@@ -126,7 +129,7 @@ func (h *Handlers) fetchSlot(slot *wire.FetchResponsePartition, part *replica.Fe
 	*slot = wire.FetchResponsePartition{
 		PartitionIndex: part.Partition, ErrorCode: result.Code,
 		HighWatermark: result.HighWatermark, LastStableOffset: result.LastStableOffset, LogStartOffset: result.LogStartOffset,
-		PreferredReadReplica: -1, DivergingEpoch: wire.FetchResponseEpochEndOffset{Epoch: -1, EndOffset: -1},
+		PreferredReadReplica: result.Preferred, DivergingEpoch: wire.FetchResponseEpochEndOffset{Epoch: -1, EndOffset: -1},
 		CurrentLeader: wire.LeaderIDAndEpoch{LeaderID: -1, LeaderEpoch: -1}, SnapshotID: wire.FetchResponseSnapshotID{EndOffset: -1, Epoch: -1},
 		RecordsSize: int32(min(result.Records.Length, math.MaxInt32)),
 	}

@@ -23,6 +23,8 @@ type FetchParams struct {
 	MinBytes      int
 	MaxBytes      int
 	ReadCommitted bool
+	// Select, when not nil, may send a consumer to another replica; it is asked where this broker leads.
+	Select ReplicaSelector
 
 	session *sessionClock // of the fetch session, nil without one
 }
@@ -46,6 +48,7 @@ type FetchResult struct {
 	LogStartOffset   int64
 	Records          commitlog.Span
 	Aborted          []commitlog.AbortedTxn // nil unless ReadCommitted
+	Preferred        int32                  // the replica to read from instead; -1 when this one will do
 	Diverging        bool                   // the requester's log diverges; it ends at (DivergingEpoch, DivergingEnd)
 	DivergingEpoch   int32
 	DivergingEnd     int64
@@ -87,6 +90,7 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 	minOneMessage := params.Version >= 3
 	for i := range parts {
 		r := &results[i]
+		r.Preferred = noReplica
 		part := &parts[i]
 		p, code := m.Partition(part.TopicPartition)
 		if code != wire.None {
@@ -106,7 +110,7 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 				p.waiting.deletes.wake()
 			}
 		}
-		if r.Code != wire.None || r.Diverging {
+		if r.Code != wire.None || r.Diverging || r.Preferred >= 0 {
 			immediate = true
 		}
 		n := r.Records.Length
@@ -159,6 +163,10 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 	}
 	// Captured before the read, so that what is reported never runs ahead of what was read.
 	result.HighWatermark, result.LastStableOffset, result.LogStartOffset = log.HighWatermark(), log.LastStableOffset(), log.LogStartOffset()
+	leaderEnd := log.LogEndOffset()
+	if result.Preferred = p.preferredReadReplica(r, params, part, leaderEnd); result.Preferred >= 0 {
+		return effect // it goes there for the records
+	}
 	if part.LastFetchedEpoch >= 0 {
 		epoch, end := log.OffsetForLeaderEpoch(part.LastFetchedEpoch)
 		if end < 0 || part.FetchOffset < result.LogStartOffset {
@@ -170,7 +178,6 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 			return effect
 		}
 	}
-	leaderEnd := log.LogEndOffset()
 	fetched, err := log.Read(part.FetchOffset, commitlog.ReadOptions{
 		MaxBytes: maxBytes, UpTo: params.bound(log), MinOneMessage: minOneMessage,
 		AbortedTxns: params.ReadCommitted && params.ReplicaID == ConsumerReplicaID,

@@ -76,12 +76,12 @@ func (f *SessionFetch) reply(results []FetchResult) SessionReply {
 	reply := SessionReply{SessionID: s.id}
 	for i := range results {
 		r, e := &results[i], f.entries[i]
-		news := r.Records.Length > 0 || r.HighWatermark != e.highWatermark || r.LogStartOffset != e.logStart || r.Code != wire.None || r.Diverging
+		news := r.Records.Length > 0 || r.HighWatermark != e.highWatermark || r.LogStartOffset != e.logStart || r.Code != wire.None || r.Diverging || r.Preferred >= 0
 		e.remember(r)
 		if r.Records.Length > 0 {
 			s.toEndLocked(e)
 		}
-		if e.partition == nil || r.Records.Length > 0 || r.Code != wire.None || r.Diverging || e.behind() {
+		if e.partition == nil || r.Records.Length > 0 || r.Code != wire.None || r.Diverging || r.Preferred >= 0 || e.behind() {
 			e.touch()
 		}
 		if !news {
