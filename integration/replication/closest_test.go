@@ -57,7 +57,15 @@ func TestReadFromTheClosestReplica(t *testing.T) {
 	})
 	t.Run("a fetch that waits at a follower gets the next record", func(t *testing.T) {
 		got := make(chan *wire.FetchResponsePartition, 1)
-		go func() { got <- fetchNear(t, following, id, 13, rack(follower), 100, time.Hour, 1) }()
+		ctx := t.Context()
+		go func() {
+			p, err := exchangeNear(ctx, following, id, 13, rack(follower), 100, time.Hour, 1)
+			if err != nil {
+				close(got)
+				return
+			}
+			got <- p
+		}()
 		c.Wait("the fetch to wait", func() error {
 			if n := c.Broker(follower).Replicas().Waiting(); n == 0 {
 				return fmt.Errorf("nothing waits")
@@ -65,7 +73,8 @@ func TestReadFromTheClosestReplica(t *testing.T) {
 			return nil
 		})
 		send(t, producer, 100)
-		p := <-got
+		p, ok := <-got
+		require.True(t, ok)
 		require.Equal(t, wire.None, p.ErrorCode)
 		require.NotEmpty(t, p.Records)
 	})
@@ -106,6 +115,14 @@ func send(t *testing.T, producer sarama.SyncProducer, i int) {
 // fetchNear fetches the one partition as a consumer in a rack.
 func fetchNear(t *testing.T, conn *network.Client, id wire.UUID, version int16, rack string, offset int64, wait time.Duration, minBytes int32) *wire.FetchResponsePartition {
 	t.Helper()
+	p, err := exchangeNear(t.Context(), conn, id, version, rack, offset, wait, minBytes)
+	require.NoError(t, err)
+	return p
+}
+
+func exchangeNear(
+	ctx context.Context, conn *network.Client, id wire.UUID, version int16, rack string, offset int64, wait time.Duration, minBytes int32,
+) (*wire.FetchResponsePartition, error) {
 	req := wire.New[wire.FetchRequest]()
 	req.ReplicaID, req.MaxWaitMs, req.MinBytes, req.MaxBytes, req.SessionEpoch, req.RackID = -1, int32(wait.Milliseconds()), minBytes, 1<<20, -1, rack
 	p := wire.New[wire.FetchRequestPartition]()
@@ -117,12 +134,15 @@ func fetchNear(t *testing.T, conn *network.Client, id wire.UUID, version int16, 
 		topic.Topic = "near"
 	}
 	req.Topics = []wire.FetchRequestTopic{topic}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	resp, err := conn.Do(ctx, &req, version)
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	answer := resp.(*wire.FetchResponse)
-	require.Equal(t, wire.None, answer.ErrorCode)
-	require.Len(t, answer.Responses, 1)
-	return &answer.Responses[0].Partitions[0]
+	if answer.ErrorCode != wire.None || len(answer.Responses) != 1 {
+		return nil, fmt.Errorf("answered %+v", answer)
+	}
+	return &answer.Responses[0].Partitions[0], nil
 }
