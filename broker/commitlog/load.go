@@ -76,7 +76,7 @@ func (l *Log) load(o loadOptions) error {
 		}
 	}
 	if !o.clean {
-		if err := l.recover(max(o.recoveryPoint, 0), files); err != nil {
+		if err := l.recoverSplitting(max(o.recoveryPoint, 0), files); err != nil {
 			return err
 		}
 		recovered = true

@@ -186,6 +186,13 @@ func (l *Log) consistent(s *segment, later []*segment, r io.ReaderAt, sc *scanne
 	case first < next || first < s.base:
 		problem = fmt.Sprintf("offset %d after %d", first, next-1)
 	case s.overflows(h.LastOffset):
+		wide, err := l.wide(s, later, r, sc, epoch)
+		if err != nil {
+			return err
+		}
+		if wide {
+			return &overflowError{s}
+		}
 		problem = fmt.Sprintf("offset %d in segment %d", h.LastOffset, s.base)
 	case len(later) > 0 && h.LastOffset >= later[0].base:
 		problem = fmt.Sprintf("offset %d before segment %d", h.LastOffset, later[0].base)
