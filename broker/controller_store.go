@@ -57,7 +57,7 @@ func storeError(err error) error {
 }
 
 func storeStat(s zkutil.Stat) controller.Stat {
-	return controller.Stat{Czxid: s.Czxid, CtimeMs: s.CtimeMs, Version: int32(s.Version), EphemeralOwner: s.EphemeralOwner}
+	return controller.Stat{Czxid: s.Czxid, Mzxid: s.Mzxid, CtimeMs: s.CtimeMs, Version: int32(s.Version), EphemeralOwner: s.EphemeralOwner}
 }
 
 // Get reads znodes, several at a time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -188,7 +189,8 @@ func (c *Controller) failover(ctx context.Context) error {
 	if err := c.dropNotifications(ctx); err != nil {
 		return fmt.Errorf("notifications: %w", err)
 	}
-	if err := c.loadCluster(ctx); err != nil {
+	bounced, err := c.loadCluster(ctx)
+	if err != nil {
 		return fmt.Errorf("read cluster: %w", err)
 	}
 	if err := c.loadDeletions(ctx); err != nil {
@@ -201,6 +203,9 @@ func (c *Controller) failover(ctx context.Context) error {
 	}
 	if err := c.startPartitions(ctx); err != nil {
 		return fmt.Errorf("partition states: %w", err)
+	}
+	if err := c.brokersStarted(ctx, bounced, BrokerStarted); err != nil {
+		return fmt.Errorf("brokers that bounced: %w", err)
 	}
 	if err := c.resumeAllReassignments(ctx); err != nil {
 		return fmt.Errorf("partition reassignments: %w", err)
@@ -240,11 +245,12 @@ func (c *Controller) dropNotifications(ctx context.Context) error {
 	return nil
 }
 
-// loadCluster reads brokers, topics and partition states and opens a channel to every broker.
-func (c *Controller) loadCluster(ctx context.Context) error {
+// loadCluster reads brokers, topics and partition states and opens a channel to every broker. Brokers that bounced are returned, and aren't in the cluster yet: they must be
+// started once everything else is.
+func (c *Controller) loadCluster(ctx context.Context) ([]*brokerInfo, error) {
 	brokers, err := c.readBrokers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	k := c.cluster
 	for _, b := range brokers {
@@ -254,23 +260,49 @@ func (c *Controller) loadCluster(ctx context.Context) error {
 	}
 	names, err := c.cfg.Store.Children(ctx, znode.TopicsPath)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := c.addTopics(ctx, names); err != nil {
-		return err
+		return nil, err
 	}
 	c.watchBrokers(ctx, k.brokerIDs())
 	var all []*partition
 	k.allPartitions(func(p *partition) { all = append(all, p) })
-	if err := c.loadStates(ctx, all); err != nil {
-		return err
+	written, err := c.loadStates(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	bounced := k.bouncedSince(all, written)
+	for _, b := range bounced {
+		delete(k.brokers, b.id)
+		c.emit(BrokerChanged{Header: c.header(), BrokerID: b.id, Epoch: b.epoch, Change: BrokerBounced})
 	}
 	for _, b := range brokers {
 		if c.usable(b) {
 			c.addChannel(b)
 		}
 	}
-	return nil
+	return bounced, nil
+}
+
+// bouncedSince returns the brokers that have registered anew since a partition state was written that has them in its ISR, when another in-sync replica has lived all the
+// while. written are the mzxids of the states of ps. Such a broker may have lost the end of its log with its machine, and what the controller that saw it go would have done is still
+// to do: give its partitions other leaders and take it out of their ISRs. In Kafka a broker can't register before its last session ended, so that some controller sees it gone;
+// here it replaces the registration that it left, and /controller with it. Where every in-sync replica is new, as after a power cut, there is nobody better.
+func (k *cluster) bouncedSince(ps []*partition, written []int64) []*brokerInfo {
+	var bounced []*brokerInfo
+	for i, p := range ps {
+		stayed := func(id int32) bool { b := k.brokers[id]; return b != nil && b.epoch <= written[i] }
+		if !p.led || !slices.ContainsFunc(p.lead.ISR, stayed) {
+			continue
+		}
+		for _, id := range p.lead.ISR {
+			if b := k.brokers[id]; b != nil && !stayed(id) && !slices.Contains(bounced, b) {
+				bounced = append(bounced, b)
+			}
+		}
+	}
+	return bounced
 }
 
 // announce sends UpdateMetadata without partitions to every broker: who is registered, and who is the controller.

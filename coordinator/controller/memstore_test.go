@@ -79,6 +79,7 @@ func (t *tree) set(p string, data []byte) {
 	n := t.nodes[p]
 	n.data = data
 	n.stat.Version++
+	n.stat.Mzxid = t.zxid
 	fired := t.fireLocked(p, WatchData)
 	t.mu.Unlock()
 	run(fired)
@@ -134,7 +135,7 @@ func (t *tree) ls(p string) []string {
 }
 
 func (t *tree) createLocked(p string, data []byte, owner *session) []func() {
-	n := &treeNode{data: data, owner: owner, stat: Stat{Czxid: t.zxid}}
+	n := &treeNode{data: data, owner: owner, stat: Stat{Czxid: t.zxid, Mzxid: t.zxid}}
 	if owner != nil {
 		n.stat.EphemeralOwner = owner.id
 	}
@@ -250,6 +251,7 @@ func (t *tree) multiLocked(ops []Op, owner map[int]*session) ([]OpResult, []func
 			n := t.nodes[op.Path]
 			t.nodes[op.Path] = &treeNode{data: op.Data, owner: n.owner, stat: n.stat}
 			t.nodes[op.Path].stat.Version++
+			t.nodes[op.Path].stat.Mzxid = t.zxid
 			results[i].Stat = t.nodes[op.Path].stat
 			fired = append(fired, t.fireLocked(op.Path, WatchData)...)
 		case OpDelete:

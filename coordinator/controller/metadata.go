@@ -197,9 +197,10 @@ func (c *Controller) watchBroker(id int32) {
 
 // stateRead is what a partition's state znode holds.
 type stateRead struct {
-	lead   Leadership
-	exists bool
-	err    error // The content cannot be read.
+	lead    Leadership
+	written int64 // The znode's mzxid.
+	exists  bool
+	err     error // The content cannot be read.
 }
 
 // readStates reads the state znodes of partitions, in the same order.
@@ -217,7 +218,7 @@ func (c *Controller) readStates(ctx context.Context, ps []*partition) ([]stateRe
 		if !n.Exists {
 			continue
 		}
-		out[i].exists = true
+		out[i].exists, out[i].written = true, n.Stat.Mzxid
 		s, err := znode.DecodePartitionState(n.Data)
 		if err != nil {
 			out[i].err = err
@@ -232,18 +233,20 @@ func (c *Controller) readStates(ctx context.Context, ps []*partition) ([]stateRe
 	return out, nil
 }
 
-// loadStates fills the cache from ZooKeeper. Partitions without a state znode have no leadership.
-func (c *Controller) loadStates(ctx context.Context, ps []*partition) error {
+// loadStates fills the cache from ZooKeeper and returns the mzxids of the states, 0 where there is none. Partitions without a state znode have no leadership.
+func (c *Controller) loadStates(ctx context.Context, ps []*partition) ([]int64, error) {
 	states, err := c.readStates(ctx, ps)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	written := make([]int64, len(ps))
 	for i, s := range states {
+		written[i] = s.written
 		if s.exists && s.err == nil {
 			c.cluster.setLeadership(ps[i], s.lead)
 		}
 	}
-	return nil
+	return written, nil
 }
 
 func encodeLeadership(l Leadership) []byte {

@@ -84,7 +84,7 @@ func (c *Controller) reassign(ctx context.Context, moves []*move) error {
 		}
 	}
 	if c.rereadStates {
-		if err := c.loadStates(ctx, ps); err != nil {
+		if _, err := c.loadStates(ctx, ps); err != nil {
 			return err
 		}
 	}

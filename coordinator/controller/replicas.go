@@ -130,7 +130,7 @@ func (c *Controller) removeFromISR(ctx context.Context, id int32, ps []*partitio
 	var members []*partition
 	var at []int
 	if c.rereadStates {
-		if err := c.loadStates(ctx, ps); err != nil {
+		if _, err := c.loadStates(ctx, ps); err != nil {
 			return out, err
 		}
 	}

@@ -28,6 +28,7 @@ const AnyVersion int32 = -1
 type Stat struct {
 	Czxid          int64 // Transaction that created the znode; for a broker's registration this is the broker epoch.
 	CtimeMs        int64 // When it was created, milliseconds since the Unix epoch.
+	Mzxid          int64 // Transaction that wrote the data last.
 	Version        int32 // Version of the data; for a partition state this is the partition epoch.
 	EphemeralOwner int64 // Session that owns it; 0 if it is persistent.
 }
