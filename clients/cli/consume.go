@@ -28,16 +28,35 @@ type consumeOptions struct {
 	show          []string
 	separator     string
 	isolation     string
+	legacy        legacyOptions
 }
 
 func (a *app) consumeCommand() *cobra.Command {
 	o := consumeOptions{}
 	cmd := &cobra.Command{
-		Use: "consume TOPIC", Short: "Print records, without a group", Args: cobra.ExactArgs(1),
-		Long: `Print the records of a topic, without a group and without committing anything, until Ctrl-C or a limit. A broker that dies is waited for.`,
+		Use: "consume [TOPIC]", Short: "Print records, without a group or in one of the 0.8 kind", Args: cobra.MaximumNArgs(1),
+		Long: `Print the records of a topic, without a group and without committing anything, until Ctrl-C or a limit. A broker that dies is waited for.
+
+With --zookeeper and --group it is a consumer of the 0.8 kind: it registers under /consumers in ZooKeeper, shares the partitions with the other
+members by claiming them there, and keeps its offsets there unless --property offsets.storage=kafka says otherwise. Every rebalance is told on
+standard error. Start two of them, look with "prekraft zk tree /consumers", kill one.`,
 		Example: "  prekraft consume orders --from-beginning\n  prekraft consume orders --partition 3 --offset 1000 --max-messages 10 --show timestamp,offset,key,value\n" +
-			"  prekraft consume orders --from-beginning --to-end -o json",
-		RunE: func(cmd *cobra.Command, args []string) error { return a.consume(cmd.Context(), args[0], o) },
+			"  prekraft consume orders --from-beginning --to-end -o json\n" +
+			"  prekraft consume orders --zookeeper 127.0.0.1:2181 --group payments --property partition.assignment.strategy=roundrobin",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.legacy.group == "" {
+				for _, name := range legacyOnly {
+					if cmd.Flags().Changed(name) {
+						return fmt.Errorf("%w: --%s needs --group", errUsage, name)
+					}
+				}
+				return a.consume(cmd.Context(), args, o)
+			}
+			if err := o.checkLegacy(cmd); err != nil {
+				return err
+			}
+			return a.consumeLegacy(cmd.Context(), args, o)
+		},
 	}
 	flags := cmd.Flags()
 	flags.Int32Var(&o.partition, "partition", -1, "only this partition (default: all)")
@@ -49,7 +68,31 @@ func (a *app) consumeCommand() *cobra.Command {
 	flags.StringSliceVar(&o.show, "show", []string{"value"}, "what to print of each record: timestamp,partition,offset,headers,key,value")
 	flags.StringVar(&o.separator, "separator", "\t", "text between the columns")
 	flags.StringVar(&o.isolation, "isolation", "read_uncommitted", "read_uncommitted or read_committed")
+	flags.StringVar(&o.legacy.group, "group", "", "be a member of this `group` in the ZooKeeper that --zookeeper names")
+	flags.StringVar(&o.legacy.whitelist, "whitelist", "", "with --group: all topics that this regular `expression` matches")
+	flags.StringVar(&o.legacy.blacklist, "blacklist", "", "with --group: all topics that it doesn't match")
+	flags.IntVar(&o.legacy.streams, "streams", 1, "with --group: so many threads that partitions are given to")
+	flags.StringArrayVar(&o.legacy.properties, "property", nil, "with --group: a property of the old consumer, `key=value` (repeatable)")
 	return cmd
+}
+
+// legacyOnly are the flags that mean something in a group alone, plainOnly those that mean something without one.
+var (
+	legacyOnly = [...]string{"whitelist", "blacklist", "streams", "property"}
+	plainOnly  = [...]string{"partition", "offset", "to-end", "isolation"}
+)
+
+// checkLegacy refuses flags that a group consumer would ignore.
+func (o consumeOptions) checkLegacy(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("zookeeper") {
+		return fmt.Errorf("%w: --group needs --zookeeper, where the group meets", errUsage)
+	}
+	for _, name := range plainOnly {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("%w: --%s can't be used with --group: the group decides what is read from where", errUsage, name)
+		}
+	}
+	return o.checkShow()
 }
 
 // recordRow is a record's JSON form. Keys and values that aren't UTF-8 are in the fields with base64.
@@ -82,7 +125,11 @@ func textOrBytes(b []byte) (*string, []byte) {
 	return nil, b
 }
 
-func (a *app) consume(ctx context.Context, topic string, o consumeOptions) error {
+func (a *app) consume(ctx context.Context, topics []string, o consumeOptions) error {
+	if len(topics) == 0 {
+		return fmt.Errorf("%w: name a topic", errUsage)
+	}
+	topic := topics[0]
 	start, err := o.start()
 	if err != nil {
 		return err
@@ -124,12 +171,19 @@ func (a *app) consume(ctx context.Context, topic string, o consumeOptions) error
 // columns are what --show can name.
 var columns = [...]string{"timestamp", "partition", "offset", "headers", "key", "value"}
 
-// start checks the options and returns the offset to start from, as sarama numbers it.
-func (o consumeOptions) start() (int64, error) {
+func (o consumeOptions) checkShow() error {
 	for _, column := range o.show {
 		if !slices.Contains(columns[:], column) {
-			return 0, fmt.Errorf("%w: --show knows %s, not %q", errUsage, strings.Join(columns[:], ", "), column)
+			return fmt.Errorf("%w: --show knows %s, not %q", errUsage, strings.Join(columns[:], ", "), column)
 		}
+	}
+	return nil
+}
+
+// start checks the options and returns the offset to start from, as sarama numbers it.
+func (o consumeOptions) start() (int64, error) {
+	if err := o.checkShow(); err != nil {
+		return 0, err
 	}
 	if o.isolation != "read_committed" && o.isolation != "read_uncommitted" {
 		return 0, fmt.Errorf("%w: --isolation is read_uncommitted or read_committed, not %q", errUsage, o.isolation)
