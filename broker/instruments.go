@@ -6,11 +6,13 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/network"
+	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -32,7 +34,8 @@ type instruments struct {
 	registry  *prometheus.Registry
 	server    *telemetry.Server // nil without an admin listener
 
-	topics sync.Map // name -> *telemetry.Topic
+	topics        sync.Map // name -> *telemetry.Topic
+	replicatedOut *telemetry.Counter
 }
 
 // startTelemetry opens the admin port first of all, so that /readyz can say what a start waits for.
@@ -46,6 +49,7 @@ func (b *Broker) startTelemetry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.replicatedOut = t.metrics.Counter(telemetry.ReplicationBytesOut)
 	t.bus = telemetry.NewBus(int32(b.static.BrokerID()), b.static.Int(config.EventsRetained), nil)
 	b.telemetry = t
 	t.loggers = telemetry.NewLoggers(b.options.Logger)
@@ -116,22 +120,36 @@ func (t *instruments) forgetTopic(name string) {
 	t.metrics.ForgetTopic(name)
 }
 
-// Produced counts an append; it is api.Metrics'.
-func (t *instruments) Produced(topic string, bytes, records int) {
-	counters := t.topic(topic)
+// topicMeter counts what a partition moves into its topic's counters, which are there from the first use on; it is a replica.Meter.
+type topicMeter struct {
+	t        *instruments
+	name     string
+	counters atomic.Pointer[telemetry.Topic]
+}
+
+func (t *instruments) meter(topic string) replica.Meter { return &topicMeter{t: t, name: topic} }
+
+func (m *topicMeter) topic() *telemetry.Topic {
+	if counters := m.counters.Load(); counters != nil {
+		return counters
+	}
+	counters := m.t.topic(m.name)
+	m.counters.Store(counters)
+	return counters
+}
+
+// Produced counts an append.
+func (m *topicMeter) Produced(bytes, records int) {
+	counters := m.topic()
 	counters.Add(telemetry.BytesIn, int64(bytes))
 	counters.Add(telemetry.MessagesIn, int64(records))
 }
 
-// Fetched counts what a consumer is sent; it is api.Metrics'.
-func (t *instruments) Fetched(topic string, bytes int) {
-	t.topic(topic).Add(telemetry.BytesOut, int64(bytes))
-}
+// Fetched counts what a consumer is sent.
+func (m *topicMeter) Fetched(bytes int) { m.topic().Add(telemetry.BytesOut, int64(bytes)) }
 
 // Replicated counts what followers are sent; it is api.Metrics'.
-func (t *instruments) Replicated(bytes int) {
-	t.metrics.Counter(telemetry.ReplicationBytesOut).Add(int64(bytes))
-}
+func (t *instruments) Replicated(bytes int) { t.replicatedOut.Add(int64(bytes)) }
 
 // networkHooks feeds what the network does into metrics and events.
 func (t *instruments) networkHooks() network.Hooks {

@@ -22,7 +22,7 @@ func (b *Broker) newReplicas() {
 		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
 	}
 	b.replicas = replica.NewManager(replica.Config{
-		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(),
+		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(), Meter: b.telemetry.meter,
 		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
 		Follow: replica.FollowConfig{
 			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {

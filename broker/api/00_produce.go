@@ -151,7 +151,7 @@ func (h *Handlers) appendOne(r *network.Request, req *wire.ProduceRequest, topic
 	slot.BaseOffset = info.FirstOffset
 	slot.LogAppendTimeMs = info.LogAppendTime
 	slot.LogStartOffset = info.LogStartOffset
-	h.deps.Metrics.Produced(topic, len(data.Records), info.NumRecords)
+	p.Meter().Produced(len(data.Records), info.NumRecords)
 	return produced{partition: p, advanced: advanced}, info
 }
 

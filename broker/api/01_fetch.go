@@ -117,7 +117,7 @@ func (h *Handlers) replyFetch(r *network.Request, replicaID int32, reply *replic
 		}
 		spans = append(spans, network.Span{File: result.Records.File, Offset: result.Records.Position, Length: result.Records.Length, Release: result.Records.Release})
 		if replicaID < 0 {
-			h.deps.Metrics.Fetched(part.Topic, result.Records.Length)
+			result.Meter.Fetched(result.Records.Length)
 		} else {
 			h.deps.Metrics.Replicated(result.Records.Length)
 		}

@@ -71,10 +71,8 @@ type ProducerIDs interface {
 	Next(done func(id int64, code wire.Error))
 }
 
-// Metrics counts what the handlers move.
+// Metrics counts what no partition counts.
 type Metrics interface {
-	Produced(topic string, bytes int, records int)
-	Fetched(topic string, bytes int)
 	Replicated(bytes int) // sent to followers
 }
 

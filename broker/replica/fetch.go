@@ -52,6 +52,7 @@ type FetchResult struct {
 	Diverging        bool                   // the requester's log diverges; it ends at (DivergingEpoch, DivergingEnd)
 	DivergingEpoch   int32
 	DivergingEnd     int64
+	Meter            Meter // of the partition; nil when there is none
 }
 
 // bound is how far this requester may read (replication.md §3.3).
@@ -131,6 +132,7 @@ func (r *FetchResult) fail(code wire.Error) {
 func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int, minOneMessage, first bool, result *FetchResult) (effect fetchEffect) {
 	p.leadership.RLock()
 	defer p.leadership.RUnlock()
+	result.Meter = p.meter
 	log := p.log.Load()
 	if p.offline.Load() {
 		result.fail(wire.KafkaStorageError)

@@ -38,6 +38,17 @@ type Events struct {
 	Removed func(tps []metadata.TopicPartition)
 }
 
+// Meter counts what a topic's partitions move, for producers and consumers. It is found once for each partition, not with every request.
+type Meter interface {
+	Produced(bytes, records int)
+	Fetched(bytes int)
+}
+
+type noMeter struct{}
+
+func (noMeter) Produced(int, int) {}
+func (noMeter) Fetched(int)       {}
+
 // Config is what a Manager needs.
 type Config struct {
 	BrokerID int32
@@ -46,6 +57,8 @@ type Config struct {
 	// BrokerEpoch returns this broker's epoch, the czxid of its registration; -1 before it is registered.
 	BrokerEpoch func() int64
 	Events      Events
+	// Meter returns a topic's; nil means that nothing is counted.
+	Meter func(topic string) Meter
 
 	// Controller takes changes of ISRs; nil means that none are proposed.
 	Controller ControllerLink
@@ -91,9 +104,12 @@ type abandoner interface{ abandon() }
 
 // NewManager returns a manager that hosts nothing until a controller says so.
 func NewManager(c Config) *Manager {
+	if c.Meter == nil {
+		c.Meter = func(string) Meter { return noMeter{} }
+	}
 	m := &Manager{config: c}
 	m.control.controllerEpoch = -1
-	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events}
+	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events, meter: c.Meter}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
 	m.followed = make(chan struct{}, 1)
 	m.fetchers.init(m)

@@ -35,8 +35,9 @@ type role struct {
 
 // Partition is a replica that this broker hosts. Its methods may be called from any goroutine.
 type Partition struct {
-	tp  TopicPartition
-	env *partitionEnv
+	tp    TopicPartition
+	env   *partitionEnv
+	meter Meter
 
 	// leadership is held shared while records are appended, read or looked up under a role, and alone to change the role.
 	leadership sync.RWMutex
@@ -59,10 +60,11 @@ type partitionEnv struct {
 	isAlive  func(broker int32) bool
 	lag      time.Duration // replica.lag.time.max.ms
 	events   Events
+	meter    func(topic string) Meter
 }
 
 func newPartition(tp TopicPartition, env *partitionEnv) *Partition {
-	p := &Partition{tp: tp, env: env}
+	p := &Partition{tp: tp, env: env, meter: env.meter(tp.Topic)}
 	p.watermark.Store(noEpoch)
 	p.role.Store(&role{leader: -1, leaderEpoch: noEpoch, partitionEpoch: 0})
 	return p
@@ -70,6 +72,9 @@ func newPartition(tp TopicPartition, env *partitionEnv) *Partition {
 
 // TopicPartition returns the partition's name.
 func (p *Partition) TopicPartition() TopicPartition { return p.tp }
+
+// Meter counts what the partition moves.
+func (p *Partition) Meter() Meter { return p.meter }
 
 // Log returns the partition's log, or nil before the first LeaderAndIsr request.
 func (p *Partition) Log() *commitlog.Log { return p.log.Load() }
