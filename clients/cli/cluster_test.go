@@ -24,9 +24,9 @@ type commands struct {
 	z string
 }
 
-func newCommands(t *testing.T) commands {
+func newCommands(t *testing.T, opts ...cluster.Option) commands {
 	t.Helper()
-	c := cluster.Start(t)
+	c := cluster.Start(t, opts...)
 	options, err := c.BrokerOptions(1, nil)
 	require.NoError(t, err)
 	return commands{t, c, options.Config.String(config.ZooKeeperConnect)}
@@ -226,4 +226,71 @@ func TestElectPreferredLeader(t *testing.T) {
 	o = call(t, "", c.args([]string{"partitions", "elect", "nothing-0", "-o", "json"})...)
 	require.Equal(t, 1, o.status)
 	require.Contains(t, o.out, `"error": "UNKNOWN_TOPIC_OR_PARTITION`)
+}
+
+// Replicas are moved, throttled while they are, looked at and given up; the files are those that Apache's tool takes.
+func TestReassign(t *testing.T) {
+	c := newCommands(t, cluster.Set("broker.failure.detection", "session"), cluster.SessionTimeout(time.Minute))
+	controller, _ := c.c.Controller()
+	// v is the one that will be killed, and isn't the controller.
+	v, a, b := controller%3+1, (controller+1)%3+1, controller
+	with := func(text string) string {
+		return strings.NewReplacer("V", fmt.Sprint(v), "A", fmt.Sprint(a), "B", fmt.Sprint(b)).Replace(text)
+	}
+	c.good("", "topics", "create", "t", "--replica-assignment", with("V:A,A:V"))
+	c.c.WaitTopic("t", 2)
+	producer := c.c.SyncProducer(t)
+	for i := range 100 {
+		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "t", Value: sarama.StringEncoder(strings.Repeat(fmt.Sprint(i), 100))})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "No partition reassignments found.\n", c.good("", "partitions", "list"))
+
+	// A plan changes nothing.
+	dir := t.TempDir()
+	file := filepath.Join(dir, "topics.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"version":1,"topics":[{"topic":"t"}]}`), 0o600))
+	out := c.good("", "partitions", "reassign", "--generate", "--topics-to-move-json-file", file, "--broker-list", with("A,B"))
+	current := with(`{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[V,A],"log_dirs":["any","any"]},{"topic":"t","partition":1,"replicas":[A,V],"log_dirs":["any","any"]}]}`)
+	require.True(t, strings.HasPrefix(out, "Current partition replica assignment\n"+current+"\n\nProposed partition reassignment configuration\n"), out)
+	proposed := out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]
+	file = filepath.Join(dir, "plan.json")
+	require.NoError(t, os.WriteFile(file, []byte(proposed), 0o600))
+	o := call(t, "", c.args([]string{"partitions", "reassign", "--reassignment-json-file", file, "--verify"})...)
+	require.Equal(t, 1, o.status)
+	require.Contains(t, o.out, with("There is no active reassignment of partition t-0, but replica set is V,A rather than "))
+
+	// It is carried out, and nothing of the throttle stays.
+	out = c.good("", "partitions", "reassign", "--reassignment-json-file", file, "--execute", "--wait", "--throttle", "100000000")
+	require.Contains(t, out, "Current partition replica assignment\n\n"+current+"\n\nSave this to use as the --reassignment-json-file option during rollback\n")
+	require.Contains(t, out, "The inter-broker throttle limit was set to 100000000 B/s\nSuccessfully started partition reassignments for t-0,t-1\n")
+	require.Contains(t, out, "Reassignment of partition t-0 is completed.\nReassignment of partition t-1 is completed.\n\nClearing broker-level throttles on brokers 1,2,3\nClearing topic-level throttles on topic t\n")
+	for _, whose := range [][]string{{"--topic", "t"}, {"--broker", fmt.Sprint(a)}} { // brokers hear of changes a moment later
+		eventually(t, "no throttle", func() bool {
+			return !strings.Contains(c.good("", append([]string{"configs", "describe"}, whose...)...), "throttled")
+		})
+	}
+	for _, p := range []string{"0", "1"} {
+		require.Regexp(t, `Partition: `+p+fmt.Sprintf(`\tLeader: [%d%d]\tReplicas: (%d,%d|%d,%d)\tIsr: `, a, b, a, b, b, a), c.good("", "topics", "describe", "t"))
+	}
+	require.Len(t, strings.Fields(c.good("", "consume", "t", "--from-beginning", "--to-end")), 100, "every record moved along")
+	c.bad("t-0: broker 9 isn't up", "partitions", "reassign", with("t-0=A,9"), "--execute")
+	c.bad("partition t-7 doesn't exist", "partitions", "reassign", "t-7=1", "--execute")
+
+	// A move that waits for a broker which isn't there: it is listed, told in describe and explain, refuses others, and is given up.
+	c.c.Kill(v)
+	c.good("", "partitions", "reassign", with("t-0=A,V"), with("t-1=A,B"), "--execute")
+	require.Contains(t, c.good("", "partitions", "list"), "Current partition reassignments:\n"+with("t-0: replicas: A,V,B. adding: V. removing: B.\n"))
+	require.Contains(t, c.good("", "topics", "describe", "t"), "\tAdding Replicas: "+fmt.Sprint(v)+"\tRemoving Replicas: "+fmt.Sprint(b)+noElr)
+	c.bad("other moves are under way", "partitions", "reassign", with("t-1=B,A"), "--execute")
+	o = call(t, "", c.args([]string{"explain", "partition", "t-0"})...)
+	require.Zero(t, o.status, o.err)
+	require.Contains(t, o.out, with("It is being moved to A and V: adding V, removing B."))
+	require.Contains(t, o.out, "its process is gone, and ZooKeeper doesn't know it yet")
+	require.Contains(t, c.good("", "partitions", "reassign", with("t-0=A,V"), "--verify"), "Reassignment of partition t-0 is still in progress.")
+	out = call(t, "", c.args([]string{"partitions", "cancel", "t-0", "--preserve-throttles"})...).out
+	require.Equal(t, "Successfully cancelled partition reassignment for: t-0\n", out)
+	require.Equal(t, "None of the specified partition reassignments are active.\n", c.good("", "partitions", "cancel", "t-0", "--preserve-throttles"))
+	back := regexp.MustCompile(fmt.Sprintf(`Partition: 0\tLeader: \d\tReplicas: %d,%d\t`, a, b))
+	eventually(t, "the old replicas", func() bool { return back.MatchString(c.good("", "topics", "describe", "t")) })
 }

@@ -8,19 +8,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// findBrokers makes --zookeeper alone lead to the brokers: a command that talks to them, and wasn't given --bootstrap, starts from those registered there.
+// findBrokers makes --zookeeper alone lead to the brokers: a command that talks to them, and wasn't given --bootstrap, starts from those registered there. So does one
+// that was given neither, when nobody listens at the default address: the first broker of `dev` may be the one that was killed.
 func (a *app) findBrokers(cmd *cobra.Command) error {
 	top := cmd
 	for top.HasParent() && top.Parent().HasParent() {
 		top = top.Parent()
 	}
-	if top.GroupID != groupUse || !cmd.Flags().Changed("zookeeper") || cmd.Flags().Changed("bootstrap") {
+	if top.GroupID != groupUse || cmd.Flags().Changed("bootstrap") {
+		return nil
+	}
+	if !cmd.Flags().Changed("zookeeper") {
+		a.replaceDefault(cmd.Context())
 		return nil
 	}
 	brokers, err := a.registeredBrokers(cmd.Context())
@@ -29,6 +35,19 @@ func (a *app) findBrokers(cmd *cobra.Command) error {
 	}
 	a.bootstrap = strings.Join(brokers, ",")
 	return nil
+}
+
+// replaceDefault starts from the registered brokers when the default address refuses connections. Whatever goes wrong here, the command itself will tell.
+func (a *app) replaceDefault(ctx context.Context) {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", a.bootstrap)
+	if err == nil {
+		_ = conn.Close()
+		return
+	}
+	if brokers, err := a.registeredBrokers(ctx); err == nil {
+		a.bootstrap = strings.Join(brokers, ",")
+	}
 }
 
 // registeredBrokers lists the addresses of the live brokers' plaintext listeners.

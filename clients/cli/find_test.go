@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,4 +17,19 @@ func TestZooKeeperAloneLeadsToTheBrokers(t *testing.T) {
 	brokers, err := a.registeredBrokers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"h:9092"}, brokers)
+}
+
+// When nobody listens at the default address, the brokers that are registered are asked; when somebody does, or nobody is registered, it stays.
+func TestDefaultBrokerIsDown(t *testing.T) {
+	c := newCommands(t)
+	address := c.c.Addr(1)
+	a := &app{bootstrap: address, zookeeper: c.z}
+	a.replaceDefault(t.Context())
+	require.Equal(t, address, a.bootstrap)
+	c.c.Stop(1)
+	a.replaceDefault(t.Context())
+	require.ElementsMatch(t, []string{c.c.Addr(2), c.c.Addr(3)}, strings.Split(a.bootstrap, ","))
+	a = &app{bootstrap: address, zookeeper: address}
+	a.replaceDefault(t.Context())
+	require.Equal(t, address, a.bootstrap)
 }

@@ -310,22 +310,36 @@ func (a *app) throttle(ctx context.Context, c *caller, o reassignOptions, curren
 // verifyInterval is how often --wait looks.
 const verifyInterval = 250 * time.Millisecond
 
+// A move that isn't under way any more shows in the brokers' metadata a moment later. Until then it looks as if it had never been.
+const (
+	verifyGrace = time.Second
+	waitGrace   = 10 * time.Second
+)
+
 func (a *app) verifyMoves(ctx context.Context, c *caller, o reassignOptions, moves []partitionMove) error {
 	progress := a.newProgress("reassigning")
 	var states []moveState
+	grace := verifyGrace
+	if o.wait {
+		grace = waitGrace
+	}
+	deadline := time.Now().Add(grace)
 	for {
 		current, _, err := readMoving(ctx, c, moves)
 		if err != nil {
 			return err
 		}
 		states = states[:0]
-		open := 0
+		open, different := 0, 0
 		for _, m := range moves {
 			s := checkMove(m, current[m.name()])
 			states = append(states, s)
 			open += count(s.State == "in progress")
+			different += count(s.State == "different")
 		}
-		if !o.wait || open == 0 {
+		if open > 0 && o.wait {
+			deadline = time.Now().Add(grace)
+		} else if different == 0 || time.Now().After(deadline) {
 			break
 		}
 		if progress != nil {
@@ -333,7 +347,7 @@ func (a *app) verifyMoves(ctx context.Context, c *caller, o reassignOptions, mov
 			if err != nil {
 				return err
 			}
-			progress.show(share, fmt.Sprintf("%d of %s complete", len(moves)-open, plural(len(moves), "partition")))
+			progress.show(share, fmt.Sprintf("%d of %s complete", len(moves)-open-different, plural(len(moves), "partition")))
 		}
 		select {
 		case <-ctx.Done():
@@ -394,8 +408,21 @@ func (a *app) clearThrottles(ctx context.Context, c *caller, moves []partitionMo
 		fmt.Fprintf(a.out, "\nClearing broker-level throttles on broker%s %s\n", pluralS(len(brokers)), ids(brokers))
 		fmt.Fprintf(a.out, "Clearing topic-level throttles on topic%s %s\n", pluralS(len(topics)), strings.Join(topics, ","))
 	}
+	for _, id := range brokers {
+		// Each by itself: one that is down, or paused, must not keep the throttle on the others.
+		r := configResource{resourceBroker, fmt.Sprint(id)}
+		asked, cancel := context.WithTimeout(ctx, clearTimeout)
+		if err := alterConfigs(asked, c, map[configResource][]configChange{r: changes[r]}); err != nil {
+			fmt.Fprintf(a.err, "The throttle of broker %d stays: %v\n", id, err)
+		}
+		cancel()
+		delete(changes, r)
+	}
 	return alterConfigs(ctx, c, changes)
 }
+
+// clearTimeout bounds how long a broker is asked to forget its throttle.
+const clearTimeout = 5 * time.Second
 
 // alterConfig asks a broker about its own configs, any broker about a topic's.
 func alterConfig(ctx context.Context, c *caller, r wire.IncrementalAlterConfigsRequestResource) (*wire.IncrementalAlterConfigsResponse, error) {
