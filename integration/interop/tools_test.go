@@ -90,6 +90,21 @@ func configsTool(t *testing.T, bootstrap string) {
 	require.Contains(t, configs(append(loggers, "--describe")...), "root=INFO", "the loggers are listed")
 	require.Contains(t, configs(append(loggers, "--alter", "--add-config", "root=DEBUG")...), "Completed updating config for broker-logger 1.")
 	require.Contains(t, configs(append(loggers, "--describe")...), "root=DEBUG sensitive=false")
+	configs(append(loggers, "--alter", "--add-config", "kafka.server.ReplicaManager=ERROR")...)
+	changed := configs(append(loggers, "--describe")...)
+	require.Contains(t, changed, "kafka.server.ReplicaManager=ERROR sensitive=false synonyms={}")
+	require.Contains(t, changed, "kafka.controller.KafkaController=DEBUG", "inherited")
+	configs(append(loggers, "--alter", "--delete-config", "kafka.server.ReplicaManager")...)
+	require.Contains(t, configs(append(loggers, "--describe")...), "kafka.server.ReplicaManager=DEBUG")
+	for change, want := range map[string]string{
+		"--add-config root=LOUD":   "Cannot set the log level of root to LOUD as it is not a supported log level. Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN",
+		"--add-config nobody=INFO": "Invalid broker logger(s): nobody",
+		"--delete-config root":     "Removing the log level of the root logger is not allowed",
+	} {
+		refused := tryTool(t, "", "configs", append(append([]string{"--bootstrap-server", bootstrap}, append(loggers, "--alter")...), strings.Fields(change)...)...)
+		require.NotZero(t, refused.code, change)
+		require.Contains(t, refused.out+refused.err, want)
+	}
 	all := configs("--entity-type", "brokers", "--entity-name", "1", "--describe", "--all")
 	require.Contains(t, all, "All configs for broker 1 are:")
 	require.Contains(t, all, "  broker.id=1 sensitive=false synonyms={STATIC_BROKER_CONFIG:broker.id=1, DEFAULT_CONFIG:broker.id=-1}")
