@@ -20,7 +20,8 @@
 // # What differs from the old code
 //
 // A rebalance that finds everything as the last one left it, which is what a reconnection with the same session mostly is, keeps the fetchers running. A
-// session that expires stops deliveries at once instead of at the next rebalance, because others may own the partitions by then. Owner znodes left by an earlier session of the same
+// session that expires stops deliveries at once instead of at the next rebalance, because others may own the partitions by then. Offsets are read after a partition was claimed, not before, so that
+// what its last owner committed meanwhile isn't read again. Owner znodes left by an earlier session of the same
 // consumer count as taken, not as one's own. The fetchers are sarama's, one for each leader.
 //
 // # Order of calls

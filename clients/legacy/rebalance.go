@@ -29,7 +29,7 @@ func (c *Consumer) rebalance() error {
 	for attempt := 1; ; attempt++ {
 		err := c.attempt(c.ctx)
 		if err == nil || c.ctx.Err() != nil {
-			return cmpErr(c.ctx, err)
+			return reason(c.ctx, err)
 		}
 		c.cfg.OnEvent(Event{Kind: RebalanceFailed, Attempt: attempt, Err: err})
 		c.release(c.ctx)
@@ -42,8 +42,8 @@ func (c *Consumer) rebalance() error {
 	}
 }
 
-// cmpErr prefers the reason why ctx ended.
-func cmpErr(ctx context.Context, err error) error {
+// reason is why ctx ended, if it did, else err.
+func reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -83,10 +83,13 @@ func (c *Consumer) attempt(ctx context.Context) error {
 		err = t.connect(brokers)
 	}
 	if err == nil {
-		err = c.fetchOffsets(ctx, t)
-	}
-	if err == nil {
 		err = t.own(ctx)
+	}
+	// The old code read the offsets before it claimed, and so missed what the last owner committed in between: those records were read twice.
+	if err == nil {
+		if err = c.fetchOffsets(ctx, t); err != nil {
+			t.disown(ctx, t.claims)
+		}
 	}
 	if err != nil {
 		t.close()
@@ -122,6 +125,9 @@ func (c *Consumer) release(ctx context.Context) {
 		return
 	}
 	t.stop()
+	// What was delivered is committed even when Close comes in the middle of a rebalance.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
+	defer cancel()
 	if t.alive() {
 		if !c.cfg.NoAutoCommit {
 			if err := c.commit(ctx, t, 0); err != nil {
@@ -240,30 +246,37 @@ func (c *Consumer) watchTopics(topics []string) {
 // partitionsOf reads the partitions of topics. One that doesn't exist has none; its creation is watched.
 func partitionsOf(ctx context.Context, zk *zkutil.Client, topics []string) (map[string][]int32, error) {
 	partitions := map[string][]int32{}
-	for _, topic := range topics {
-		path := znode.TopicPath(topic)
-		for {
-			data, _, err := zk.Get(ctx, path)
-			if errors.Is(err, zkutil.ErrNoNode) {
-				exists, _, err := zk.Exists(ctx, path) // a Get of nothing arms nothing
-				if err != nil {
+	for missing := topics; len(missing) > 0; {
+		paths := make([]string, len(missing))
+		for i, topic := range missing {
+			paths[i] = znode.TopicPath(topic)
+		}
+		nodes, err := zk.GetMany(ctx, paths)
+		if err != nil {
+			return nil, err
+		}
+		var made []string // meanwhile
+		for i, topic := range missing {
+			exists := nodes[i].Err == nil
+			switch {
+			case errors.Is(nodes[i].Err, zkutil.ErrNoNode):
+				if exists, _, err = zk.Exists(ctx, paths[i]); err != nil { // a Get of nothing arms nothing
 					return nil, err
 				}
 				if exists {
-					continue
+					made = append(made, topic)
 				}
-				break
+			case !exists:
+				return nil, nodes[i].Err
+			default:
+				t, err := znode.DecodeTopic(nodes[i].Data)
+				if err != nil {
+					return nil, fmt.Errorf("topic %s: %w", topic, err)
+				}
+				partitions[topic] = slices.Sorted(maps.Keys(t.Partitions))
 			}
-			if err != nil {
-				return nil, err
-			}
-			t, err := znode.DecodeTopic(data)
-			if err != nil {
-				return nil, fmt.Errorf("topic %s: %w", topic, err)
-			}
-			partitions[topic] = slices.Sorted(maps.Keys(t.Partitions))
-			break
 		}
+		missing = made
 	}
 	return partitions, nil
 }

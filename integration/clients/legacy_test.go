@@ -2,9 +2,14 @@ package clients
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -316,4 +321,51 @@ func TestLegacyLeadersMove(t *testing.T) {
 	produce(t, c, "orders", 2, 5)
 	l.waitFor(c, 20)
 	l.once(t)
+}
+
+// TestLegacyChurn: members come and go in every order, whole sets of them at once, while records are written. Whoever leaves properly leaves nothing to be read twice, and nothing is skipped; at no time
+// does a partition have an owner that isn't a member.
+func TestLegacyChurn(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	makeTopic(t, c, "a", 5)
+	makeTopic(t, c, "b", 3)
+	l := newLedger()
+	random := rand.New(rand.NewPCG(5, 4))
+	var members []*member
+	produced := 0
+	for range 12 {
+		for range 1 + random.IntN(2) {
+			members = append(members, join(t, c, l, topics(t, 1+random.IntN(2), "a", "b")))
+		}
+		produce(t, c, "a", 5, 3)
+		produce(t, c, "b", 3, 3)
+		produced += 24
+		var leaving sync.WaitGroup
+		for len(members) > 1 && random.IntN(3) > 0 {
+			i := random.IntN(len(members))
+			m := members[i]
+			members = append(members[:i:i], members[i+1:]...)
+			leaving.Go(func() {
+				if err := m.Close(); err != nil {
+					t.Errorf("close %s: %v", m.ID(), err)
+				}
+			})
+		}
+		leaving.Wait()
+	}
+	l.waitFor(c, produced)
+	l.once(t)
+	c.Wait("all partitions to have an owner that is a member", func() error {
+		all := slices.AppendSeq(slices.Collect(maps.Values(owners(t, c, "a"))), maps.Values(owners(t, c, "b")))
+		if len(all) != 8 {
+			return fmt.Errorf("%d of 8 have one", len(all))
+		}
+		for _, owner := range all {
+			if !slices.ContainsFunc(members, func(m *member) bool { return strings.HasPrefix(owner, m.ID()+"-") }) {
+				return fmt.Errorf("%s is none of %d members", owner, len(members))
+			}
+		}
+		return nil
+	})
 }
