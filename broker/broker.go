@@ -39,6 +39,8 @@ type Options struct {
 	Dial   Dialer
 	// DialZooKeeper connects to ZooKeeper; nil means the operating system's network.
 	DialZooKeeper Dialer
+	// BeforeAppend is called before records are written to a partition's log in a directory; nil does nothing. It is for tests of slow and broken disks: see commitlog.Hooks.
+	BeforeAppend func(tp commitlog.TopicPartition, dir string) error
 	// Logger takes the broker's log; nil discards it. Its level can be changed while the broker runs, as the logger "root" of the config APIs.
 	Logger *logrus.Logger
 }
@@ -235,6 +237,9 @@ func (b *Broker) Metadata() *metadata.Cache { return b.metadata }
 
 // Replicas is the broker's partitions, for tests and tools that live in the same process.
 func (b *Broker) Replicas() *replica.Manager { return b.replicas }
+
+// FailLogDir takes one of log.dirs offline, as an error of its file system does. It is for tests. It returns false when there is no such directory.
+func (b *Broker) FailLogDir(dir string, err error) bool { return b.logs.FailDir(dir, err) }
 
 // Controller is the controller of this broker, active or not.
 func (b *Broker) Controller() *controller.Controller { return b.controller }

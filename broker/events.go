@@ -46,6 +46,7 @@ func (b *Broker) sessionEvent(e zkutil.SessionEvent) {
 func (b *Broker) logHooks() commitlog.Hooks {
 	t := b.telemetry
 	return commitlog.Hooks{
+		BeforeAppend: b.options.BeforeAppend,
 		Rolled: func(tp commitlog.TopicPartition, base int64) {
 			t.emit(telemetry.SegmentRolled{Topic: tp.Topic, Partition: tp.Partition, BaseOffset: base, Reason: "append"})
 		},

@@ -271,6 +271,12 @@ func (l *Log) appendGroupLocked(group []*appendRequest) (flush bool) {
 		fail(err)
 		return false
 	}
+	if before := l.host.hooks().BeforeAppend; before != nil {
+		if err := before(l.tp, l.dir.path); err != nil {
+			fail(err)
+			return false
+		}
+	}
 	if err := l.writeTopicIDLocked(); err != nil {
 		fail(err)
 		return false

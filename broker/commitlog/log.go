@@ -72,6 +72,9 @@ type host interface {
 // Hooks are told what happens. Nil functions are skipped. They are called in the goroutine in which it happens, some with locks of the log held: they must not
 // block or call back.
 type Hooks struct {
+	// BeforeAppend: records are about to be written to a log in dir. It is for tests: while it blocks, the disk is slow; an error keeps the records from being written. One of the
+	// errors of this package is what the caller gets; any other is an error of the file system and takes dir offline. The log is locked: it must not use it.
+	BeforeAppend func(tp TopicPartition, dir string) error
 	// Rolled: a new segment was made; base is its first offset.
 	Rolled func(tp TopicPartition, base int64)
 	// Recovered: a log was loaded after an unclean shutdown.

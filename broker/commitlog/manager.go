@@ -515,6 +515,17 @@ func (m *Manager) Dirs() []DirInfo {
 	return list
 }
 
+// FailDir takes a log directory offline as an error of its file system does. It is for tests. It returns false when there is no such directory.
+func (m *Manager) FailDir(path string, err error) bool {
+	for _, d := range m.dirs {
+		if d.path == path {
+			_ = d.takeOffline(err)
+			return true
+		}
+	}
+	return false
+}
+
 // LiveDirs returns the paths of the directories that work.
 func (m *Manager) LiveDirs() []string { return m.dirsWhere(true) }
 

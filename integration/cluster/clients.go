@@ -19,15 +19,16 @@ import (
 // maxWait bounds the long polls of consumers: closing a partition consumer waits for the one under way.
 const maxWait = 50 * time.Millisecond
 
-// Config returns the sarama configuration that clients/kafka recommends, for this cluster: it connects over the in-memory network where the cluster is on one, and closes quickly.
+// dialTimeout is how long connecting behind a cut takes to fail.
+const dialTimeout = 10 * time.Second
+
+// Config returns the sarama configuration that clients/kafka recommends, for this cluster: it connects through DialContext, and closes quickly.
 // It belongs to the caller.
 func (c *Cluster) Config() *sarama.Config {
 	config := kafka.NewConfig("cluster-test")
 	config.Consumer.MaxWaitTime = maxWait
-	if c.network != nil {
-		config.Net.Proxy.Enable = true
-		config.Net.Proxy.Dialer = proxyDialer{c}
-	}
+	config.Net.Proxy.Enable = true
+	config.Net.Proxy.Dialer = proxyDialer{c}
 	return config
 }
 
@@ -36,15 +37,17 @@ type proxyDialer struct{ cluster *Cluster }
 
 // Dial connects over the cluster's network.
 func (d proxyDialer) Dial(network, address string) (net.Conn, error) {
-	return d.cluster.DialContext(context.Background(), network, address)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	return d.cluster.DialContext(ctx, network, address)
 }
 
-// DialContext connects a client to an address of the cluster, on whichever network that is.
+// DialContext connects a client to an address of the cluster, on whichever network that is, so that faults between the brokers and Clients hit the connection.
 func (c *Cluster) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if c.network != nil {
 		return c.network.Host(clientHost).DialContext(ctx, network, address)
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	return c.dialer(Clients)(ctx, network, address)
 }
 
 // config is Config, changed as its caller wants.

@@ -19,6 +19,7 @@ import (
 	"github.com/prekraft/prekraft/broker"
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/telemetry"
+	"github.com/prekraft/prekraft/integration/links"
 	"github.com/prekraft/prekraft/integration/memnet"
 	"github.com/prekraft/prekraft/integration/process"
 	"github.com/prekraft/prekraft/zkutil"
@@ -40,6 +41,8 @@ type Cluster struct {
 	t       testing.TB
 	options *options
 	network *memnet.Network // nil on the machine's network
+	links   *links.Links
+	disks   disks
 
 	zookeeper *zkserver.Server // nil with a running ZooKeeper
 	connect   string           // zookeeper.connect
@@ -64,12 +67,13 @@ type member struct {
 func Start(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	withoutMetrics()
-	c := &Cluster{t: t, options: newOptions(opts), members: map[int32]*member{}}
+	c := &Cluster{t: t, options: newOptions(opts), members: map[int32]*member{}, links: links.New()}
 	if c.options.dataDir == "" {
 		c.options.dataDir = t.TempDir()
 	}
 	if c.options.inMemory {
 		c.network = memnet.New()
+		c.links.Changed = c.relay
 		c.network.Host(clientHost)
 	}
 	// The cleanup is there before the first part is, so that a start that fails leaves nothing either.
@@ -152,10 +156,12 @@ func (c *Cluster) BrokerOptions(id int32, set map[string]string) (broker.Options
 	if err != nil {
 		return broker.Options{}, err
 	}
-	o := broker.Options{Config: cfg, Logger: m.log}
+	o := broker.Options{Config: cfg, Logger: m.log, BeforeAppend: c.disks.hook(c, id)}
 	if c.network != nil {
 		host := c.network.Host(m.host)
 		o.Listen, o.Dial, o.DialZooKeeper = host.ListenContext, host.DialContext, host.DialContext
+	} else {
+		o.Dial, o.DialZooKeeper = c.dialer(id), c.dialer(id)
 	}
 	return o, nil
 }
@@ -327,6 +333,8 @@ func (c *Cluster) Network() *memnet.Network { return c.network }
 
 // stop ends everything. The brokers stop side by side and wait for nothing: nobody is left to take over leaderships.
 func (c *Cluster) stop() {
+	c.links.HealAll()
+	c.disks.free()
 	atOnce, cancel := context.WithCancel(context.Background())
 	cancel()
 	var running sync.WaitGroup

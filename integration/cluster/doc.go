@@ -17,12 +17,24 @@
 //	Start(id)          the same broker again, on its directories and its address; or, with an id that is new, one more broker
 //	Restart(id)        both
 //	ExpireSession(id)  ZooKeeper ends the broker's session (or that of a killed broker, which then needn't be waited for)
+//	Partition(a, b)    cuts the network between two of brokers, TheZooKeeper and Clients; PartitionOneWay one direction of it; Isolate one broker from all
+//	Pause(id)          a broker that looks stopped: it isn't heard, hears nothing and writes nothing
+//	SlowDisk(id, d)    each write of records takes d longer
+//	FailLogDir(id, d)  one of log.dirs breaks
+//	HoldFollower(p, i) a follower doesn't take in a partition's records
 //	ZooKeeper()        the embedded ZooKeeper with its own faults: Pause, Refuse, LoseQuorum, OnRequest, ...
 //	Network()          in memory: cuts, delays and resets between the hosts "broker-<id>", "zookeeper" and "client"
 //
+// Those with a duration of their own return the function that ends them:
+//
+//	heal := c.PartitionOneWay(leader, follower)
+//	c.WaitISR(cluster.TP("orders", 0), leader, other)
+//	heal()
+//
 // # Waiting
 //
-// Nothing here sleeps. WaitController, WaitMetadata and Wait return when what they wait for is so, and otherwise fail the test with the reason they were last given.
+// Nothing here sleeps. WaitController, WaitLeader, WaitISR, WaitHighWatermark, WaitMetadata, WaitEvent and Wait return when what they wait for is so, and otherwise fail the test with the
+// reason: for a partition, its state in ZooKeeper and the role, epochs and offsets of each replica.
 //
 // # Virtual time
 //

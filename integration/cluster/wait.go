@@ -14,6 +14,7 @@ import (
 	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/coordinator/offsets"
+	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
 // pollInterval is how often Wait looks.
@@ -235,4 +236,92 @@ func (c *Cluster) WaitEvent(id int32, after uint64, what string, match func(tele
 			c.t.Fatalf("waited %v for %s of broker %d", c.options.patience, what, id)
 		}
 	}
+}
+
+// partitionState reads a partition's state from ZooKeeper.
+func (c *Cluster) partitionState(tp TopicPartition) (state znode.PartitionState, exists bool, err error) {
+	data, exists, err := c.znode(znode.PartitionStatePath(znode.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}))
+	if err != nil || !exists {
+		return state, exists, err
+	}
+	state, err = znode.DecodePartitionState(data)
+	return state, true, err
+}
+
+// waitState waits until ZooKeeper's state of a partition, and the leader itself, are as wanted. The failure tells where the partition stands.
+func (c *Cluster) waitState(tp TopicPartition, what string, wanted func(leader int32, isr []int32) bool) (leader, leaderEpoch int32) {
+	c.t.Helper()
+	c.Wait(fmt.Sprintf("%s of %s", what, tp), func() error {
+		state, exists, err := c.partitionState(tp)
+		if err != nil {
+			return err
+		}
+		if exists && wanted(state.Leader, state.ISR) {
+			leader, leaderEpoch = state.Leader, int32(state.LeaderEpoch)
+			b := c.Broker(leader)
+			if leader < 0 {
+				return nil
+			}
+			if b != nil {
+				if p, code := b.Replicas().Partition(tp); code == 0 {
+					if s := p.State(); s.IsLeader && s.LeaderEpoch == leaderEpoch && wanted(leader, s.ISR) {
+						return nil
+					}
+				}
+			}
+		}
+		return errors.New(c.Describe(tp))
+	})
+	return leader, leaderEpoch
+}
+
+// WaitLeader returns when a partition has a leader, one of the given brokers if any are given, that knows that it leads; and returns it with its leader epoch.
+func (c *Cluster) WaitLeader(tp TopicPartition, of ...int32) (leader, leaderEpoch int32) {
+	c.t.Helper()
+	return c.waitState(tp, fmt.Sprintf("a leader (of %v)", of), func(leader int32, _ []int32) bool {
+		return leader >= 0 && (len(of) == 0 || slices.Contains(of, leader))
+	})
+}
+
+// WaitNoLeader returns when ZooKeeper says that a partition has no leader.
+func (c *Cluster) WaitNoLeader(tp TopicPartition) {
+	c.t.Helper()
+	c.waitState(tp, "no leader", func(leader int32, _ []int32) bool { return leader < 0 })
+}
+
+// WaitISR returns when a partition's in-sync replicas are exactly the given brokers, in any order, in ZooKeeper and for its leader.
+func (c *Cluster) WaitISR(tp TopicPartition, want ...int32) {
+	c.t.Helper()
+	want = slices.Clone(want)
+	slices.Sort(want)
+	c.waitState(tp, fmt.Sprintf("the ISR %v", want), func(_ int32, isr []int32) bool {
+		isr = slices.Clone(isr)
+		slices.Sort(isr)
+		return slices.Equal(isr, want)
+	})
+}
+
+// WaitHighWatermark returns when a partition's high watermark is offset or more on every running broker that has a replica of it.
+func (c *Cluster) WaitHighWatermark(tp TopicPartition, offset int64) {
+	c.t.Helper()
+	c.Wait(fmt.Sprintf("the high watermark %d of %s", offset, tp), func() error {
+		found := false
+		for _, id := range c.IDs() {
+			b := c.Broker(id)
+			if b == nil {
+				continue
+			}
+			p, code := b.Replicas().Partition(tp)
+			if code != 0 {
+				continue
+			}
+			if found = true; p.State().HighWatermark < offset {
+				return errors.New(c.Describe(tp))
+			}
+		}
+		if !found {
+			return errors.New(c.Describe(tp))
+		}
+		return nil
+	})
 }

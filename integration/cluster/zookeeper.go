@@ -94,6 +94,12 @@ func (c *Cluster) ZooKeeper() *zkserver.Server { return c.zookeeper }
 // ZooKeeperConnect is the brokers' zookeeper.connect.
 func (c *Cluster) ZooKeeperConnect() string { return c.connect }
 
+// zookeeperAddresses are the servers in zookeeper.connect.
+func (c *Cluster) zookeeperAddresses() []string {
+	servers, _, _ := strings.Cut(c.connect, "/")
+	return strings.Split(servers, ",")
+}
+
 // controller reads who the controller is from ZooKeeper; -1 for none.
 func (c *Cluster) controller() (id, epoch int32, err error) {
 	owner, ownerExists, err := c.znode(znode.ControllerPath)

@@ -85,8 +85,8 @@ func TestCutsHoldWhatIsSentUntilTheyAreHealed(t *testing.T) {
 		}
 		say(request(client))
 		hear(string(request(client)))
-		for _, l := range []link{{source, "broker-2"}, {"broker-2", source}} {
-			first, second := board.cut(l.from, l.to), board.cut(l.from, l.to)
+		for _, l := range []link{{From: source, To: "broker-2"}, {From: "broker-2", To: source}} {
+			first, second := board.cut(l.From, l.To), board.cut(l.From, l.To)
 			say([]byte("held"))
 			require.True(t, silent(), "%v is cut", l)
 			first()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/prekraft/prekraft/integration/links"
 )
 
 // dialTimeout bounds connecting to a server behind a front.
@@ -17,56 +19,27 @@ const dialTimeout = 2 * time.Second
 const sniffed = 4 + 2 + 2 + 4 + 2
 
 // link is a direction between two participants: "broker-1", "zookeeper", "client".
-type link struct{ from, to string }
+type link = links.Link
 
-// switchboard carries all connections of a cluster, and cuts links: what is sent over a cut link arrives when it is healed, as TCP retransmits; neither end gets an error.
-// The end of a connection is something that is sent, too: behind a cut a dead peer looks alive.
+// switchboard carries all connections of a cluster, and cuts links. The end of a connection is something that is sent, too: behind a cut a dead peer looks alive.
 type switchboard struct {
+	links *links.Links
+
 	mu      sync.Mutex
-	cuts    map[link]int
-	changed chan struct{} // closed and replaced when a cut is healed
 	open    map[net.Conn]link
 	closed  chan struct{}
 	serving sync.WaitGroup
 }
 
 func newSwitchboard() *switchboard {
-	return &switchboard{cuts: map[link]int{}, changed: make(chan struct{}), open: map[net.Conn]link{}, closed: make(chan struct{})}
+	return &switchboard{links: links.New(), open: map[net.Conn]link{}, closed: make(chan struct{})}
 }
 
 // cut cuts a link until heal is called. Cuts of one link add up.
-func (s *switchboard) cut(from, to string) (heal func()) {
-	l := link{from, to}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cuts[l]++
-	return sync.OnceFunc(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.cuts[l]--; s.cuts[l] == 0 {
-			delete(s.cuts, l)
-		}
-		close(s.changed)
-		s.changed = make(chan struct{})
-	})
-}
+func (s *switchboard) cut(from, to string) (heal func()) { return s.links.Cut(from, to) }
 
 // pass waits until a link isn't cut; false when the switchboard is closed.
-func (s *switchboard) pass(l link) bool {
-	for {
-		s.mu.Lock()
-		cut, changed := s.cuts[l] > 0, s.changed
-		s.mu.Unlock()
-		if !cut {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-s.closed:
-			return false
-		}
-	}
-}
+func (s *switchboard) pass(l link) bool { return s.links.Pass(l, s.closed) }
 
 // keep notes a connection, so that close ends it.
 func (s *switchboard) keep(c net.Conn, l link) bool {
@@ -94,7 +67,7 @@ func (s *switchboard) reset(a, b string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c, l := range s.open {
-		if l == (link{a, b}) || l == (link{b, a}) {
+		if l == (link{From: a, To: b}) || l == (link{From: b, To: a}) {
 			_ = c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}
@@ -166,7 +139,7 @@ func (f *front) accept(l net.Listener, done chan struct{}) {
 
 // serve carries one connection.
 func (f *front) serve(c net.Conn) {
-	if !f.board.keep(c, link{f.source, f.owner}) {
+	if !f.board.keep(c, link{From: f.source, To: f.owner}) {
 		return
 	}
 	defer f.board.drop(c)
@@ -176,9 +149,9 @@ func (f *front) serve(c net.Conn) {
 		if source, first, err = sniff(c); err != nil {
 			return
 		}
-		f.board.keep(c, link{source, f.owner})
+		f.board.keep(c, link{From: source, To: f.owner})
 	}
-	there, back := link{source, f.owner}, link{f.owner, source}
+	there, back := link{From: source, To: f.owner}, link{From: f.owner, To: source}
 	if !f.board.pass(there) || !f.board.pass(back) {
 		return
 	}

@@ -123,6 +123,11 @@ func (n *Network) Heal(a, b string) {
 	n.change(func() { n.setCutLocked(a, b, false); n.setCutLocked(b, a, false) })
 }
 
+// HealOneWay ends Cut and CutOneWay in one direction.
+func (n *Network) HealOneWay(from, to string) {
+	n.change(func() { n.setCutLocked(from, to, false) })
+}
+
 // Isolate cuts a host off from all others, until Rejoin. Cuts between two hosts are counted apart.
 func (n *Network) Isolate(host string) { n.change(func() { n.isolated[host] = true }) }
 
