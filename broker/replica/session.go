@@ -35,7 +35,8 @@ type sessionCache struct {
 // fetchSession is one requester's session: what it fetches, and what it was told last.
 type fetchSession struct {
 	id         int32
-	privileged bool // a follower's
+	replica    int32 // the follower's id, below 0 for consumers
+	privileged bool  // a follower's
 	byTopicID  bool
 	created    int64 // Unix milliseconds
 	clock      sessionClock

@@ -128,7 +128,7 @@ func (f *SessionFetch) newSession(replica int32, results []FetchResult) *fetchSe
 		return nil
 	}
 	now := time.Now().UnixMilli()
-	s := &fetchSession{privileged: replica >= 0, byTopicID: f.byTopicID, created: now}
+	s := &fetchSession{replica: replica, privileged: replica >= 0, byTopicID: f.byTopicID, created: now}
 	s.clock.last.Store(now)
 	s.size.Store(int32(len(f.Parts)))
 	s.mu.epoch = 1

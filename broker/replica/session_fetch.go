@@ -81,7 +81,7 @@ func (f *SessionFetch) reply(results []FetchResult) SessionReply {
 		if r.Records.Length > 0 {
 			s.toEndLocked(e)
 		}
-		if e.partition == nil || r.Records.Length > 0 || r.Code != wire.None || r.Diverging || r.Preferred >= 0 || e.behind() {
+		if e.partition == nil || r.Records.Length > 0 || r.Code != wire.None || r.Diverging || r.Preferred >= 0 || e.behind() || e.joining() {
 			e.touch()
 		}
 		if !news {
@@ -98,6 +98,13 @@ func (f *SessionFetch) reply(results []FetchResult) SessionReply {
 func (e *sessionEntry) behind() bool {
 	log := e.partition.log.Load()
 	return log == nil || log.LogEndOffset() > e.part.FetchOffset
+}
+
+// joining tells whether the follower isn't in the ISR of a partition that this broker leads: each of its fetches asks whether it may join. What kept it out may have nothing to do with
+// the log: the controller's word that the follower lives comes after its first fetch, or another change of the ISR is on its way.
+func (e *sessionEntry) joining() bool {
+	r := e.partition.role.Load()
+	return e.session.replica >= 0 && r.isLeader && !contains(r.isr, e.session.replica)
 }
 
 // parkedFetch is a session's fetch that waits. There is one per session: the session holds it, and its partitions' changes find it there.

@@ -113,3 +113,29 @@ func TestIdleFollowersStayInSync(t *testing.T) {
 	f.session.last.Store(now + 60_000)
 	require.False(t, f.inSync(11, now+60_000, 30*time.Second), "it fetches, but the record doesn't get there")
 }
+
+// A follower has everything before the controller has told its leader that it lives, and then no record comes: it joins the ISR by one of its next fetches, all of which visit the
+// partition until it has.
+func TestFollowerOfAnIdlePartitionJoinsWhenItIsKnownToLive(t *testing.T) {
+	h := sessionHost(t, 10)
+	tp := partition(0)
+	resp := h.LeaderAndIsr(&wire.LeaderAndIsrRequest{
+		ControllerID: 9, ControllerEpoch: 1, BrokerEpoch: 7,
+		TopicStates: []wire.LeaderAndIsrTopicState{{TopicName: tp.Topic, TopicID: wire.UUID{1}, PartitionStates: []wire.LeaderAndIsrPartitionState{{
+			PartitionIndex: tp.Partition, ControllerEpoch: 1, Leader: self, Isr: []int32{self}, Replicas: []int32{self, 2}, IsNew: true,
+		}}}},
+	}, 7, 1)
+	require.Equal(t, wire.None, resp.ErrorCode)
+	p, code := h.Partition(tp)
+	require.Zero(t, code)
+	session := h.in(0, 0, 2, []FetchPartition{at(tp, 0)}).SessionID
+	require.NotZero(t, session)
+	for epoch := range int32(3) {
+		h.in(session, 1+epoch, 2, nil)
+		require.Nil(t, p.role.Load().pending, "it isn't known to live")
+	}
+	h.UpdateMetadata(&wire.UpdateMetadataRequest{ControllerID: 9, ControllerEpoch: 1, BrokerEpoch: 7, LiveBrokers: []wire.UpdateMetadataBroker{{ID: self}, {ID: 2}}})
+	h.in(session, 4, 2, nil)
+	require.NotNil(t, p.role.Load().pending)
+	require.Equal(t, []int32{self, 2}, p.role.Load().pending.isr)
+}
