@@ -13,5 +13,5 @@
 // more than once if it tried more than once.
 //
 // A seed (PREKRAFT_SEED) repeats the order of the faults. A run that fails leaves logs, events, data and history in a directory that it names.
-// PREKRAFT_FAULTS_FOR (a duration) makes a run longer; `make soak` runs seed after seed, `make planted` shows that the checks find the bugs that build tags plant.
+// PREKRAFT_FAULTS_FOR (a duration) makes a run longer; `make soak` runs seed after seed.
 package faults

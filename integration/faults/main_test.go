@@ -18,7 +18,6 @@ const (
 	seedVariable     = "PREKRAFT_SEED"          // repeats an order of faults
 	runsVariable     = "PREKRAFT_FAULTS_RUNS"   // how many runs, each with a cluster and a seed of its own; default 1
 	directoryVar     = "PREKRAFT_FAULTS_DIR"    // where the runs' directories are made; default the system's temporary directory
-	plantedVariable  = "PREKRAFT_PLANTED"       // set: look for planted bugs
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
