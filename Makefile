@@ -67,6 +67,10 @@ soak: ## faults on a cluster of processes under load, RUNS runs (default 60) of 
 	PREKRAFT_FAULTS_FOR=$(or $(PREKRAFT_FAULTS_FOR),4m) PREKRAFT_FAULTS_RUNS=$(or $(RUNS),60) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhateverFails ./integration/faults
 	PREKRAFT_ROUNDS=$(or $(ROUNDS),1000) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhoeverDies ./integration/replication
 
+.PHONY: planted
+planted: ## plant mistakes in the replication and demand that the tests find each
+	./integration/scripts/planted.sh
+
 .PHONY: docker
 docker: ## the image of the static binary, where a Docker engine runs
 	docker build -t prekraft:$(VERSION) -f docker/Dockerfile .

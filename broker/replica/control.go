@@ -174,7 +174,7 @@ func (m *Manager) admit(s *leaderAndIsrState) (*change, wire.Error) {
 		}
 		_, epoch = p.Leader()
 	}
-	if s.leaderEpoch <= epoch {
+	if s.leaderEpoch <= epoch && !(s.leaderEpoch < epoch && planted(acceptOldControl)) {
 		// The same epoch again: a controller that has just been elected sends everything once. A log without a topic id takes the request's.
 		if s.leaderEpoch == epoch && !s.topicID.IsZero() && p.Log() != nil && p.TopicID().IsZero() {
 			if err := p.Log().AssignTopicID(commitlog.TopicID(s.topicID)); err != nil {

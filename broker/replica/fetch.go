@@ -169,7 +169,7 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 	if result.Preferred = p.preferredReadReplica(r, params, part, leaderEnd); result.Preferred >= 0 {
 		return effect // it goes there for the records
 	}
-	if part.LastFetchedEpoch >= 0 {
+	if part.LastFetchedEpoch >= 0 && !planted(serveDiverging) {
 		epoch, end := log.OffsetForLeaderEpoch(part.LastFetchedEpoch)
 		if end < 0 || part.FetchOffset < result.LogStartOffset {
 			result.fail(wire.OffsetOutOfRange)

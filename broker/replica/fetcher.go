@@ -102,7 +102,7 @@ func (f *fetcher) add(p *Partition, id wire.UUID, leaderEpoch int32) {
 	if id.IsZero() {
 		s.topicID = wire.UUID(log.TopicID())
 	}
-	s.truncate = s.lastEpoch < 0
+	s.truncate = s.lastEpoch < 0 || planted(truncateToHighWatermark)
 	f.mu.Lock()
 	f.removeLocked(p.tp)
 	f.mu.parts[p.tp] = s

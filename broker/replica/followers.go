@@ -89,7 +89,7 @@ func (p *Partition) highWatermarkCandidate(r *role, log *commitlog.Log, now int6
 		if f.end >= candidate {
 			continue
 		}
-		if contains(r.maximal, id) || (f.inSync(leaderEnd, now, p.env.lag) && p.env.isAlive(id)) {
+		if contains(r.maximal, id) || (!planted(ignoreJoining) && f.inSync(leaderEnd, now, p.env.lag) && p.env.isAlive(id)) {
 			candidate = f.end
 		}
 	}

@@ -26,7 +26,7 @@ func (p *Partition) proposeLocked(r *role, isr []int32) *proposal {
 	// may refuse (KIP-497).
 	next.maximal = slices.Clone(r.isr)
 	for _, id := range isr {
-		if !contains(next.maximal, id) {
+		if !contains(next.maximal, id) && !planted(ignoreJoining) {
 			next.maximal = append(next.maximal, id)
 		}
 	}
@@ -50,7 +50,7 @@ func (p *Partition) maybeExpand(id int32) *proposal {
 	}
 	p.followers.Lock()
 	f := p.followers.byID[id]
-	joins := f != nil && f.end >= log.HighWatermark() && f.end >= r.epochStart
+	joins := f != nil && f.end >= log.HighWatermark() && (f.end >= r.epochStart || planted(joinEarly))
 	p.followers.Unlock()
 	if !joins {
 		return nil

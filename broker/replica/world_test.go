@@ -33,6 +33,8 @@ type world struct {
 	live                                map[int32]bool
 
 	lag time.Duration // replica.lag.time.max.ms; negative: whoever lacks a record is out of sync
+	// fetchBytes is how much a follower fetches at a time; 1: one batch. It counts from a broker's next restart.
+	fetchBytes int
 
 	// lose decides whether a message is lost; nil means never.
 	lose func() bool
@@ -45,10 +47,11 @@ type testBroker struct {
 	manager  *Manager
 	fetcher  *fetcher
 	inbox    []*wire.LeaderAndIsrRequest // control requests that haven't arrived
+	old      []*wire.LeaderAndIsrRequest // those that have
 }
 
 func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
-	w := &world{t: t, lag: lag, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
+	w := &world{t: t, lag: lag, fetchBytes: 1 << 20, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
 	for id := int32(1); id <= 3; id++ {
 		c := commitlog.DefaultConfig()
 		c.MinInsyncReplicas = minISR
@@ -65,6 +68,14 @@ func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
 	return w
 }
 
+// perFetch is how many batches a fetch brings at least, where there are as many.
+func (w *world) perFetch() int {
+	if w.fetchBytes == 1 {
+		return 1
+	}
+	return 100
+}
+
 // restart makes a broker forget all but its log.
 func (w *world) restart(id int32) {
 	b := w.brokers[id]
@@ -72,13 +83,13 @@ func (w *world) restart(id int32) {
 		b.manager.Close()
 	}
 	b.metadata = metadata.New()
-	b.fetcher, b.inbox = nil, nil
+	b.fetcher, b.inbox, b.old = nil, nil, nil // what is under way to a broker that is gone has an old broker epoch
 	b.manager = NewManager(Config{
 		BrokerID: id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: func() int64 { return -1 }, LagTime: w.lag, SessionSlots: 10,
 		Controller: testController{w, id},
 		Follow: FollowConfig{
 			Dial:     func(_ context.Context, leader int32, _ int) (Conn, error) { return testConn{w, id, leader}, nil },
-			Fetchers: 1, MaxBytes: 1 << 20, ResponseMaxBytes: 10 << 20, MinBytes: 1,
+			Fetchers: 1, MaxBytes: w.fetchBytes, ResponseMaxBytes: 10 << 20, MinBytes: 1,
 		},
 	})
 }
@@ -108,6 +119,28 @@ func (w *world) deliver(id int32) {
 	}
 	req := b.inbox[0]
 	b.inbox = b.inbox[1:]
+	b.old = append(b.old, req)
+	w.receive(b, cloneRequest(req))
+}
+
+// deliverAgain hands a broker a control request that it had before, as a controller would that doesn't know of its successor.
+func (w *world) deliverAgain(id int32, which int) {
+	b := w.brokers[id]
+	if len(b.old) > 0 && w.live[id] {
+		w.receive(b, cloneRequest(b.old[which%len(b.old)]))
+	}
+}
+
+// cloneRequest copies what becomes a partition's state.
+func cloneRequest(req *wire.LeaderAndIsrRequest) *wire.LeaderAndIsrRequest {
+	topic := req.TopicStates[0]
+	topic.PartitionStates = slices.Clone(topic.PartitionStates)
+	p := &topic.PartitionStates[0]
+	p.Isr, p.Replicas = slices.Clone(p.Isr), slices.Clone(p.Replicas)
+	return &wire.LeaderAndIsrRequest{BrokerEpoch: req.BrokerEpoch, TopicStates: []wire.LeaderAndIsrTopicState{topic}}
+}
+
+func (w *world) receive(b *testBroker, req *wire.LeaderAndIsrRequest) {
 	update := &wire.UpdateMetadataRequest{BrokerEpoch: -1, TopicStates: []wire.UpdateMetadataTopicState{{
 		TopicName: theTP.Topic, TopicID: theTopic, PartitionStates: []wire.UpdateMetadataPartitionState{{Leader: w.leader, LeaderEpoch: w.leaderEpoch}},
 	}}}

@@ -8,4 +8,5 @@ for module in $(git ls-files '*/go.mod'); do
   echo "== nested module $dir"
   (cd "$dir" && go test -timeout 20m ./...)
 done
+make planted
 make cross

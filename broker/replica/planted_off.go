@@ -1,0 +1,5 @@
+//go:build !plant
+
+package replica
+
+func planted(mistake) bool { return false }
