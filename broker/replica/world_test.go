@@ -33,8 +33,8 @@ type world struct {
 	live                                map[int32]bool
 
 	lag time.Duration // replica.lag.time.max.ms; negative: whoever lacks a record is out of sync
-	// fetchBytes is how much a follower fetches at a time; 1: one batch. It counts from a broker's next restart.
-	fetchBytes int
+	// slow has the followers that fetch one batch at a time. It counts from a broker's next restart.
+	slow map[int32]bool
 
 	// lose decides whether a message is lost; nil means never.
 	lose func() bool
@@ -51,7 +51,7 @@ type testBroker struct {
 }
 
 func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
-	w := &world{t: t, lag: lag, fetchBytes: 1 << 20, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
+	w := &world{t: t, lag: lag, slow: map[int32]bool{}, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
 	for id := int32(1); id <= 3; id++ {
 		c := commitlog.DefaultConfig()
 		c.MinInsyncReplicas = minISR
@@ -68,14 +68,6 @@ func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
 	return w
 }
 
-// perFetch is how many batches a fetch brings at least, where there are as many.
-func (w *world) perFetch() int {
-	if w.fetchBytes == 1 {
-		return 1
-	}
-	return 100
-}
-
 // restart makes a broker forget all but its log.
 func (w *world) restart(id int32) {
 	b := w.brokers[id]
@@ -84,12 +76,16 @@ func (w *world) restart(id int32) {
 	}
 	b.metadata = metadata.New()
 	b.fetcher, b.inbox, b.old = nil, nil, nil // what is under way to a broker that is gone has an old broker epoch
+	fetchBytes := 1 << 20
+	if w.slow[id] {
+		fetchBytes = 1
+	}
 	b.manager = NewManager(Config{
 		BrokerID: id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: func() int64 { return -1 }, LagTime: w.lag, SessionSlots: 10,
 		Controller: testController{w, id},
 		Follow: FollowConfig{
 			Dial:     func(_ context.Context, leader int32, _ int) (Conn, error) { return testConn{w, id, leader}, nil },
-			Fetchers: 1, MaxBytes: w.fetchBytes, ResponseMaxBytes: 10 << 20, MinBytes: 1,
+			Fetchers: 1, MaxBytes: fetchBytes, ResponseMaxBytes: 10 << 20, MinBytes: 1,
 		},
 	})
 }
