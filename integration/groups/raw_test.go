@@ -2,6 +2,7 @@ package groups
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"testing"
@@ -36,6 +37,8 @@ type member struct {
 	members  []string // of the leader
 	session  time.Duration
 	assigned string
+	// partitions, if not 0, is how many partitions the leader deals out instead of places.
+	partitions int
 }
 
 // dial returns a member that hasn't joined.
@@ -87,11 +90,27 @@ func (m *member) sync() wire.Error {
 	m.t.Helper()
 	req := &wire.SyncGroupRequest{GroupID: m.group, GenerationID: m.gen, MemberID: m.id, GroupInstanceID: m.instance, ProtocolType: new("consumer"), ProtocolName: new("range")}
 	for i, id := range m.members {
-		req.Assignments = append(req.Assignments, wire.SyncGroupRequestAssignment{MemberID: id, Assignment: fmt.Appendf(nil, "%d/%d", i, len(m.members))})
+		assignment := fmt.Appendf(nil, "%d/%d", i, len(m.members))
+		if m.partitions > 0 {
+			assignment = nil
+			for partition := i; partition < m.partitions; partition += len(m.members) {
+				assignment = binary.BigEndian.AppendUint32(assignment, uint32(partition))
+			}
+		}
+		req.Assignments = append(req.Assignments, wire.SyncGroupRequestAssignment{MemberID: id, Assignment: assignment})
 	}
 	resp := ask[*wire.SyncGroupResponse](m.t, m.conn, req, 5)
 	m.assigned = string(resp.Assignment)
 	return resp.ErrorCode
+}
+
+// shares are the partitions that the member was dealt.
+func (m *member) shares() []int {
+	var list []int
+	for b := []byte(m.assigned); len(b) >= 4; b = b[4:] {
+		list = append(list, int(binary.BigEndian.Uint32(b)))
+	}
+	return list
 }
 
 func (m *member) beat() wire.Error {
