@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/replica"
@@ -10,6 +11,9 @@ import (
 	"github.com/prekraft/prekraft/coordinator/offsets"
 )
 
+// settle is how long a group that begins without a delay waits for clients that are started at the same time.
+const settle = 5 * time.Millisecond
+
 // startGroups makes the coordinator of groups and the store of their offsets.
 func (b *Broker) startGroups() {
 	b.newOffsets()
@@ -17,7 +21,7 @@ func (b *Broker) startGroups() {
 	b.groups = group.New(group.Config{
 		Settings: group.Settings{
 			MinSessionTimeout: c.Duration(config.GroupMinSessionTimeoutMs), MaxSessionTimeout: c.Duration(config.GroupMaxSessionTimeoutMs),
-			InitialDelay: c.Duration(config.GroupInitialRebalanceDelayMs), MaxSize: c.Int(config.GroupMaxSize),
+			InitialDelay: c.Duration(config.GroupInitialRebalanceDelayMs), Settle: settle, MaxSize: c.Int(config.GroupMaxSize),
 		},
 		Store: b.offsets, Partitions: b.offsetsPartitions, ExpiryInterval: c.Duration(config.OffsetsRetentionCheckIntervalMs),
 		Changed: func(change group.StateChange) {

@@ -8,7 +8,7 @@ func groupsDefs() []Def {
 		integerTime(GroupMaxSessionTimeoutMs, "1800000", Medium, ReadOnly, anyValue,
 			"Longest session timeout a group member may ask for."),
 		integerTime(GroupInitialRebalanceDelayMs, "3000", Medium, ReadOnly, anyValue,
-			"How long the first rebalance of an empty group waits for more members. 0 is quick for tests; more saves rebalances."),
+			"How long the first rebalance of an empty group waits for more members. 0 begins 5 ms after the last of those who come together; more saves rebalances."),
 		integer(GroupMaxSize, "2147483647", Medium, ReadOnly, atLeast(1),
 			"Members a group may have; the next one is refused."),
 		integer(OffsetsTopicNumPartitions, "50", High, ReadOnly, atLeast(1),

@@ -16,6 +16,10 @@ type Settings struct {
 	MinSessionTimeout, MaxSessionTimeout time.Duration
 	// InitialDelay is how long an empty group waits for more members (group.initial.rebalance.delay.ms).
 	InitialDelay time.Duration
+	// Settle is for an InitialDelay of 0: how long an empty group waits after each newcomer (and, for up to maxSettle, for those who have been given a member id and are about to come
+	// back with it), so that clients that are started together begin in one generation. A client that comes a moment too late makes the others join again, which they learn with their
+	// next heartbeat, seconds later. 0 begins with the first member.
+	Settle time.Duration
 	// MaxSize is how many members a group may have (group.max.size).
 	MaxSize int
 }
@@ -48,6 +52,7 @@ type group struct {
 	initial      bool
 	newMembers   bool
 	delay, left  time.Duration // initial: the wait under way, and how much more there may be
+	settled      time.Time     // initial, without a delay: when those who are there begin, whoever may come
 	// syncDeadline is when members that haven't synced are removed, zero when all have.
 	syncDeadline time.Time
 
@@ -174,7 +179,10 @@ func (g *group) prepareRebalance(now time.Time, reason string, fx *effects) {
 	wait := g.rebalanceTimeout()
 	if g.initial = g.state == Empty; g.initial {
 		g.delay, g.left = g.settings.InitialDelay, max(wait-g.settings.InitialDelay, 0)
-		wait = g.delay
+		g.settled = now.Add(maxSettle)
+		if wait = g.delay; wait == 0 {
+			wait = g.settings.Settle
+		}
 	}
 	g.to(PreparingRebalance, now, reason, fx)
 	g.waitForJoins(now, wait)
@@ -183,6 +191,21 @@ func (g *group) prepareRebalance(now time.Time, reason string, fx *effects) {
 		return
 	}
 	g.tryCompleteJoins(now, fx)
+}
+
+// maxSettle bounds how long a group without an initial delay waits for clients that come at the same time.
+const maxSettle = 100 * time.Millisecond
+
+// settle gives those who come after a newcomer the same time.
+func (g *group) settle(now time.Time) {
+	if g.state != PreparingRebalance || !g.initial || g.settings.InitialDelay > 0 {
+		return
+	}
+	if at := now.Add(g.settings.Settle); at.Before(g.settled) {
+		g.waitForJoins(now, g.settings.Settle)
+	} else {
+		g.waitForJoins(now, g.settled.Sub(now))
+	}
 }
 
 func (g *group) waitForJoins(now time.Time, wait time.Duration) {
@@ -205,6 +228,10 @@ func (g *group) tryCompleteJoins(now time.Time, fx *effects) {
 
 // joinsExpired is called when the time to join is over.
 func (g *group) joinsExpired(now time.Time, fx *effects) {
+	if g.initial && g.settings.InitialDelay == 0 && g.settings.Settle > 0 && len(g.pending) > 0 && now.Before(g.settled) {
+		g.waitForJoins(now, g.settled.Sub(now))
+		return
+	}
 	if g.initial && g.newMembers && g.left > 0 {
 		g.newMembers = false
 		wait := min(g.settings.InitialDelay, g.left)

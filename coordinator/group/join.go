@@ -98,6 +98,7 @@ func (g *group) joinAnew(now time.Time, r *JoinRequest, fx *effects) {
 	}
 	g.pending[id] = now.Add(r.SessionTimeout)
 	g.arm(g.pending[id])
+	g.settle(now)
 	fx.failJoin(r.Done, id, wire.MemberIDRequired)
 }
 
@@ -162,6 +163,7 @@ func (g *group) addAndRebalance(now time.Time, id string, r *JoinRequest, fx *ef
 		g.newMembers = true
 	}
 	g.add(m, r.ProtocolType)
+	g.settle(now)
 	m.deadline = now.Add(newMemberJoinTimeout)
 	g.arm(m.deadline)
 	g.prepareRebalance(now, because("member "+id+" joins", r.Reason), fx)

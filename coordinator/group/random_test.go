@@ -87,6 +87,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	}
 	h.rebalance = time.Duration(1+h.rnd.IntN(9)) * time.Second
 	h.settings.InitialDelay = time.Duration(h.rnd.IntN(3)) * time.Second
+	h.settings.Settle = time.Duration(h.rnd.IntN(2)) * 50 * time.Millisecond
 	h.g = newGroup("g", &h.settings, h.newID, h.now)
 	for i := range 2 + h.rnd.IntN(5) {
 		c := &client{name: fmt.Sprintf("c%d", i), old: h.rnd.IntN(4) == 0}

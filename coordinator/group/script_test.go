@@ -35,6 +35,8 @@ func TestScripts(t *testing.T) {
 					switch a.Key {
 					case "delay":
 						settings.InitialDelay = duration(t, a.Vals[0])
+					case "settle":
+						settings.Settle = duration(t, a.Vals[0])
 					case "max":
 						settings.MaxSize = number(t, a.Vals[0])
 					default:

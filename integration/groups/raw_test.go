@@ -39,6 +39,7 @@ type member struct {
 	assigned string
 	// partitions, if not 0, is how many partitions the leader deals out instead of places.
 	partitions int
+	heartbeat  time.Duration // how often together has it beat; 0 is 20 ms
 }
 
 // dial returns a member that hasn't joined.
@@ -197,7 +198,7 @@ func together(t testing.TB, members ...*member) {
 					select {
 					case <-whole:
 						return
-					case <-time.After(20 * time.Millisecond):
+					case <-time.After(max(m.heartbeat, 20*time.Millisecond)):
 					}
 				}
 			}
