@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	"clients/kafka":           {},
 	"clients/legacy":          {"zkutil", "zkutil/znode", "broker/wire", "clients/kafka"},
 	"clients/timeline":        {"broker/telemetry"},
-	"clients/cli":             {"broker", "broker/config", "broker/record", "broker/commitlog", "broker/wire", "broker/network", "broker/telemetry", "coordinator/controller", "clients/", "zkutil", "zkutil/"},
+	"clients/cli":             {"broker", "broker/config", "broker/record", "broker/commitlog", "broker/wire", "broker/network", "broker/telemetry", "coordinator/controller", "coordinator/offsets", "clients/", "zkutil", "zkutil/"},
 	"integration/":            {""},
 	"":                        {"clients/cli"},
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -201,11 +202,24 @@ func (g *groupCaller) describe(ctx context.Context, groups []string) ([]wire.Des
 
 // committed reads all offsets that a group has committed.
 func (g *groupCaller) committed(ctx context.Context, group string) (map[partitionName]int64, error) {
-	req := &wire.OffsetFetchRequest{GroupID: group}
+	offsets := map[partitionName]int64{}
+	err := g.fetchOffsets(ctx, group, false, func(n partitionName, offset int64, code wire.Error) wire.Error {
+		if offset >= 0 {
+			offsets[n] = offset
+		}
+		return code
+	})
+	return offsets, err
+}
+
+// fetchOffsets hands all offsets that a group has committed to take, each with its code; with stable, those that are being committed have one. The first
+// code that take returns, or that is the group's, is the error.
+func (g *groupCaller) fetchOffsets(ctx context.Context, group string, stable bool, take func(partitionName, int64, wire.Error) wire.Error) error {
+	req := &wire.OffsetFetchRequest{GroupID: group, RequireStable: stable}
 	if g.version(wire.OffsetFetch) >= 8 {
 		one := wire.New[wire.OffsetFetchRequestGroup]()
 		one.GroupID, one.Topics = group, nil // null: all of them
-		req = &wire.OffsetFetchRequest{Groups: []wire.OffsetFetchRequestGroup{one}}
+		req = &wire.OffsetFetchRequest{Groups: []wire.OffsetFetchRequestGroup{one}, RequireStable: stable}
 	}
 	resp, err := askCoordinator(ctx, g, group, req, func(r *wire.OffsetFetchResponse) wire.Error {
 		for _, one := range r.Groups {
@@ -214,37 +228,26 @@ func (g *groupCaller) committed(ctx context.Context, group string) (map[partitio
 		return r.ErrorCode
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	offsets := map[partitionName]int64{}
 	code := resp.ErrorCode
-	take := func(topic string, partition int32, offset int64, failed wire.Error) {
-		if failed != wire.None && code == wire.None {
-			code = failed
-		}
-		if offset >= 0 {
-			offsets[partitionName{topic, partition}] = offset
-		}
-	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			take(t.Name, p.PartitionIndex, p.CommittedOffset, p.ErrorCode)
+			code = cmp.Or(code, take(partitionName{t.Name, p.PartitionIndex}, p.CommittedOffset, p.ErrorCode))
 		}
 	}
 	for _, one := range resp.Groups {
-		if one.ErrorCode != wire.None {
-			code = one.ErrorCode
-		}
+		code = cmp.Or(code, one.ErrorCode)
 		for _, t := range one.Topics {
 			for _, p := range t.Partitions {
-				take(t.Name, p.PartitionIndex, p.CommittedOffset, p.ErrorCode)
+				code = cmp.Or(code, take(partitionName{t.Name, p.PartitionIndex}, p.CommittedOffset, p.ErrorCode))
 			}
 		}
 	}
 	if code != wire.None {
-		return nil, fmt.Errorf("group %s: %w", group, code)
+		return fmt.Errorf("group %s: %w", group, code)
 	}
-	return offsets, nil
+	return nil
 }
 
 // groupListRow is a group in JSON.

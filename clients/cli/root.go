@@ -105,7 +105,7 @@ themselves; --bootstrap and --zookeeper lead them to another one.`,
 		&cobra.Group{ID: groupLook, Title: "Look inside:"},
 	)
 	addTo(root, groupRun, a.devCommand(), a.brokerCommand(), a.zookeeperCommand())
-	addTo(root, groupUse, a.topicsCommand(), a.produceCommand(), a.consumeCommand(), a.groupsCommand(), a.configsCommand(), a.partitionsCommand())
+	addTo(root, groupUse, a.topicsCommand(), a.produceCommand(), a.consumeCommand(), a.groupsCommand(), a.offsetsCommand(), a.configsCommand(), a.partitionsCommand())
 	addTo(root, groupLook, a.zkCommand(), a.timelineCommand(), a.explainCommand(), a.eventsCommand(), a.logCommand())
 	root.AddCommand(a.versionCommand())
 	finish(root)

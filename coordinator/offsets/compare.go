@@ -169,7 +169,7 @@ func (c *Comparison) writers(topic bool) (inTopic, inZnode string) {
 		inZnode = "consumer of the old kind " + c.Znode.Owner
 	case c.Storage == ZooKeeper.String():
 		inZnode = "the coordinator (offsets.storage=zookeeper)"
-	case topic && c.Difference == 0 && known && later && c.Storage != Kafka.String():
+	case topic && c.Difference == 0 && known && c.Znode.MtimeMs >= c.committedMs() && c.Storage == Dual.String():
 		inZnode = "the coordinator, after the commit"
 	case topic && known && later:
 		inZnode = "OffsetCommit v0 or a consumer of the old kind"
@@ -210,7 +210,7 @@ func (c *Comparison) whyNotInTopic() string {
 
 func (c *Comparison) whyNoZnode() string {
 	switch {
-	case !znodeName(c.Group):
+	case !ZnodeName(c.Group):
 		return "the group's name can't be that of a znode"
 	case c.Storage == Kafka.String():
 		return "the brokers keep offsets in the topic alone (offsets.storage=kafka)"
@@ -236,7 +236,7 @@ func (c *Comparison) whyDifferent() string {
 	switch {
 	case !known:
 		return "the record of the commit wasn't found, so nobody can tell which is newer"
-	case c.fresh():
+	case c.fresh() && !later:
 		return "the commit is " + Age(c.NowMs-c.committedMs()) + " old and the copy to ZooKeeper on its way"
 	case later && c.Storage == ZooKeeper.String():
 		return "the brokers keep offsets in ZooKeeper alone (offsets.storage=zookeeper); the topic has what was committed before, " + apart + " earlier"

@@ -36,7 +36,7 @@ func (l *Legacy) Commit(ctx context.Context, group string, items []Item) []Item 
 
 // set writes one znode, and makes it and its parents if they are missing.
 func (l *Legacy) set(ctx context.Context, group string, tp TopicPartition, offset int64) error {
-	if !znodeName(group) || !znodeName(tp.Topic) {
+	if !ZnodeName(group) || !ZnodeName(tp.Topic) {
 		return errors.New("name can't be that of a znode")
 	}
 	w := ZnodeWrite{Path: znode.ConsumerOffsetPath(group, tp), Data: znode.EncodeConsumerOffset(offset)}
@@ -65,7 +65,7 @@ func (l *Legacy) Fetch(ctx context.Context, group string, tps []TopicPartition) 
 	for i, tp := range tps {
 		found[i] = nothing(tp)
 		found[i].Code = wire.UnknownTopicOrPartition
-		if znodeName(group) && znodeName(tp.Topic) {
+		if ZnodeName(group) && ZnodeName(tp.Topic) {
 			paths, at = append(paths, znode.ConsumerOffsetPath(group, tp)), append(at, i)
 		}
 	}
@@ -87,7 +87,7 @@ func (l *Legacy) Fetch(ctx context.Context, group string, tps []TopicPartition) 
 
 // All lists the partitions that a group has znodes for, by topic and partition. Children that are no partition numbers are left out.
 func (l *Legacy) All(ctx context.Context, group string) ([]TopicPartition, error) {
-	if !znodeName(group) {
+	if !ZnodeName(group) {
 		return nil, nil
 	}
 	topics, err := l.znodes.Children(ctx, znode.ConsumerOffsetsPath(group))

@@ -405,7 +405,7 @@ func (p *partition) commitZnodes(group string, list []*znodeOffset) wire.Error {
 	if len(list) == 0 {
 		return wire.None
 	}
-	if !znodeName(group) {
+	if !ZnodeName(group) {
 		return wire.InvalidGroupID
 	}
 	ctx, cancel := context.WithTimeout(p.store.ctx, p.store.config.Settings().Timeout)

@@ -82,11 +82,11 @@ type group struct {
 }
 
 func newGroup(name string) *group {
-	return &group{name: name, entries: map[TopicPartition]*entry{}, plain: znodeName(name)}
+	return &group{name: name, entries: map[TopicPartition]*entry{}, plain: ZnodeName(name)}
 }
 
-// znodeName says whether a name can be one element of a znode's path.
-func znodeName(s string) bool {
+// ZnodeName says whether a name can be one element of a znode's path.
+func ZnodeName(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
 		return r == '/' || r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0xd800 && r < 0xf900 || r >= 0xfff0 && r <= 0xffff
 	})
