@@ -29,6 +29,7 @@ var tools = map[string]string{
 	"configs":          "kafka.admin.ConfigCommand",
 	"console-producer": "kafka.tools.ConsoleProducer",
 	"console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	"consumer-groups":  "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 	"get-offsets":      "org.apache.kafka.tools.GetOffsetShell",
 	"delete-records":   "org.apache.kafka.tools.DeleteRecordsCommand",
 	"log-dirs":         "org.apache.kafka.tools.LogDirsCommand",
