@@ -64,7 +64,7 @@ func (a *app) offsetsBench() *cobra.Command {
 offsets.storage, which is changed for the time of the measurement and set back, and v0 by OffsetCommit v0, which writes one znode after the other as consumers did
 before Kafka 0.9. With --disturb a command is run in the middle of each measurement, such as one that kills the coordinator. ZooKeeper's transactions are counted from
 its zxid, with whatever else the cluster does. Groups are named prekraft-bench-N; their offsets are removed from the topic afterwards, their znodes too.`,
-		Example: "  prekraft offsets bench orders --partitions 10 --rate 200 --duration 10s\n  prekraft offsets bench orders --disturb 'prekraft dev kill broker-1' --cpu brokers=101,102,103 --cpu zookeeper=100",
+		Example: "  prekraft offsets bench orders --partitions 10 --rate 200 --duration 10s\n  prekraft offsets bench orders --disturb 'kill -9 101' --cpu brokers=101,102,103 --cpu zookeeper=100",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.topic = args[0]
 			return a.benchOffsets(cmd.Context(), &b)

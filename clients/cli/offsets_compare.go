@@ -201,19 +201,15 @@ func ageOrDash(ms *int64, now int64) string {
 func (a *app) watchOffsets(ctx context.Context, look func(context.Context) ([]offsets.Comparison, error), interval time.Duration) error {
 	seen := map[string]string{}
 	failing := ""
-	for {
+	for ctx.Err() == nil {
 		all, err := look(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil: // a coordinator or ZooKeeper that is away comes back
-			if failing != err.Error() {
-				fmt.Fprintf(a.err, "prekraft: %v; looking again\n", err)
+		text := ""
+		if err != nil && ctx.Err() == nil { // a coordinator or ZooKeeper that is away comes back
+			if text = err.Error(); text != failing {
+				fmt.Fprintf(a.err, "prekraft: %s; looking again\n", text)
 			}
-			failing = err.Error()
-		default:
-			failing = ""
 		}
+		failing = text
 		for i := range all {
 			c := &all[i]
 			key := c.Group + " " + c.TopicPartition.String()
@@ -229,10 +225,9 @@ func (a *app) watchOffsets(ctx context.Context, look func(context.Context) ([]of
 				return err
 			}
 		}
-		if pause(ctx, interval) != nil {
-			return nil
-		}
+		_ = pause(ctx, interval) // the loop's condition tells
 	}
+	return nil
 }
 
 func (a *app) printOffsetChange(c *offsets.Comparison) error {

@@ -21,7 +21,6 @@ type offsetObserver struct {
 	*groupCaller
 	z     *zkReader
 	tails map[int32]*offsetTail // by partition of __consumer_offsets
-	parts int32                 // of __consumer_offsets, 0 before there is one
 }
 
 func (a *app) offsetObserver(ctx context.Context, patience time.Duration) (*offsetObserver, error) {
@@ -297,7 +296,7 @@ func (o *offsetObserver) tail(ctx context.Context, group string) (*offsetTail, e
 	}
 	leader, number := int32(-1), int32(-1)
 	for _, t := range metadata.Topics {
-		if t.ErrorCode != wire.None || len(t.Partitions) == 0 {
+		if len(t.Partitions) == 0 {
 			return &offsetTail{}, nil // nobody has ever committed
 		}
 		number = offsets.PartitionOf(group, int32(len(t.Partitions)))
