@@ -49,7 +49,7 @@ func BenchmarkRebalance(b *testing.B) {
 func (m *member) find() wire.Error {
 	for {
 		if code := ask[*wire.FindCoordinatorResponse](m.t, m.conn, &wire.FindCoordinatorRequest{Key: m.group}, 2).ErrorCode; code == wire.None {
-			return code
+			return wire.None
 		}
 	}
 }
