@@ -190,10 +190,10 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 	}
 	if fetched.FirstIncomplete && params.Version >= 3 {
 		fetched.Span.Release() // a batch that doesn't fit is of no use; before version 3 a client learnt by it to ask for more
-		return
+	} else {
+		result.Records, result.Aborted = fetched.Span, fetched.AbortedTxns
 	}
-	result.Records, result.Aborted = fetched.Span, fetched.AbortedTxns
-	if follower && first {
+	if follower && first { // it tells what it has whether or not there was room for more
 		effect = p.followerFetched(r, log, params.ReplicaID, part, leaderEnd, params.session)
 	}
 	return effect

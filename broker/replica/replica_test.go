@@ -223,6 +223,25 @@ func TestFetchSizes(t *testing.T) {
 	h.idle()
 }
 
+// A follower tells what it has by what it asks for, also where the answer had no room left for more: the high watermark and the follower's progress don't wait for the room.
+func TestFollowersProgressCountsWithoutRoom(t *testing.T) {
+	h := newHost(t)
+	a, b := h.leader(partition(0), self, self, 2), h.leader(partition(1), self, self, 2)
+	for _, p := range []*Partition{a, b} {
+		put(t, p, 1000)
+		put(t, p, 1000)
+	}
+	follower := FetchParams{ReplicaID: 2, Version: 12, MaxBytes: 10}
+	got := <-h.fetch(follower, at(partition(0), 1), at(partition(1), 1))
+	require.Positive(t, got[0].Records.Length)
+	require.Equal(t, wire.None, got[1].Code)
+	require.Zero(t, got[1].Records.Length, "the first partition took all the room")
+	for _, p := range []*Partition{a, b} {
+		require.EqualValues(t, 1, p.Log().HighWatermark(), "partition %d", p.tp.Partition)
+	}
+	h.idle()
+}
+
 // With a follower that hasn't fetched, the high watermark stays: consumers see nothing of what debuggers see, and acks=all waits.
 func TestHighWatermarkBoundsReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
