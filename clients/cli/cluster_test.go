@@ -209,7 +209,9 @@ func TestElectPreferredLeader(t *testing.T) {
 	c.c.WaitTopic("t", 2)
 	require.Equal(t, "Valid replica already elected for partitions t-0\n", c.good("", "partitions", "elect", "t-0"))
 	c.c.Stop(1)
-	require.Contains(t, c.good("", "topics", "describe", "t", "--under-replicated-partitions"), "Partition: 0\tLeader: 2\tReplicas: 1,2\tIsr: 2"+noElr+"\tOffline: 1\n")
+	eventually(t, "broker 2 leads alone", func() bool {
+		return strings.Contains(c.good("", "topics", "describe", "t", "--under-replicated-partitions"), "Partition: 0\tLeader: 2\tReplicas: 1,2\tIsr: 2"+noElr+"\tOffline: 1\n")
+	})
 	o := call(t, "", c.args([]string{"partitions", "elect", "t-0"})...)
 	require.Equal(t, 1, o.status)
 	require.Contains(t, o.out, "Error completing leader election (PREFERRED) for partition: t-0: PREFERRED_LEADER_NOT_AVAILABLE")
@@ -217,7 +219,9 @@ func TestElectPreferredLeader(t *testing.T) {
 	eventually(t, "both replicas in sync", func() bool { return c.good("", "topics", "describe", "--under-replicated-partitions") == "" })
 	require.Equal(t, "Successfully completed leader election (PREFERRED) for partitions t-0\nValid replica already elected for partitions t-1\n",
 		c.good("", "partitions", "elect", "--topic", "t", "--partition", "0", "t-1"))
-	require.Contains(t, c.good("", "topics", "describe", "t"), "Partition: 0\tLeader: 1\t")
+	eventually(t, "the preferred leader in every broker's metadata", func() bool {
+		return strings.Contains(c.good("", "topics", "describe", "t"), "Partition: 0\tLeader: 1\t")
+	})
 	require.Equal(t, "No partition needed an election.\n", c.good("", "partitions", "elect", "--all-topic-partitions"))
 	c.c.Stop(2)
 	c.c.Start(2)
@@ -271,7 +275,8 @@ func TestReassign(t *testing.T) {
 		})
 	}
 	for _, p := range []string{"0", "1"} {
-		require.Regexp(t, `Partition: `+p+fmt.Sprintf(`\tLeader: [%d%d]\tReplicas: (%d,%d|%d,%d)\tIsr: `, a, b, a, b, b, a), c.good("", "topics", "describe", "t"))
+		want := regexp.MustCompile(`Partition: ` + p + fmt.Sprintf(`\tLeader: [%d%d]\tReplicas: (%d,%d|%d,%d)\tIsr: `, a, b, a, b, b, a))
+		eventually(t, "partition "+p+" on its new brokers", func() bool { return want.MatchString(c.good("", "topics", "describe", "t")) })
 	}
 	require.Len(t, strings.Fields(c.good("", "consume", "t", "--from-beginning", "--to-end")), 100, "every record moved along")
 	c.bad("t-0: broker 9 isn't up", "partitions", "reassign", with("t-0=A,9"), "--execute")
@@ -281,7 +286,9 @@ func TestReassign(t *testing.T) {
 	c.c.Kill(v)
 	c.good("", "partitions", "reassign", with("t-0=A,V"), with("t-1=A,B"), "--execute")
 	require.Contains(t, c.good("", "partitions", "list"), "Current partition reassignments:\n"+with("t-0: replicas: A,V,B. adding: V. removing: B.\n"))
-	require.Contains(t, c.good("", "topics", "describe", "t"), "\tAdding Replicas: "+fmt.Sprint(v)+"\tRemoving Replicas: "+fmt.Sprint(b)+noElr)
+	eventually(t, "describe tells of the move", func() bool {
+		return strings.Contains(c.good("", "topics", "describe", "t"), "\tAdding Replicas: "+fmt.Sprint(v)+"\tRemoving Replicas: "+fmt.Sprint(b)+noElr)
+	})
 	c.bad("other moves are under way", "partitions", "reassign", with("t-1=B,A"), "--execute")
 	o = call(t, "", c.args([]string{"explain", "partition", "t-0"})...)
 	require.Zero(t, o.status, o.err)
