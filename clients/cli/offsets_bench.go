@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,7 +62,7 @@ func (a *app) offsetsBench() *cobra.Command {
 		Long: `Commit offsets of a topic's partitions at a given rate, from as many groups as connections, through each store in turn: kafka, dual and zookeeper by the brokers'
 offsets.storage, which is changed for the time of the measurement and set back, and v0 by OffsetCommit v0, which writes one znode after the other as consumers did
 before Kafka 0.9. With --disturb a command is run in the middle of each measurement, such as one that kills the coordinator. ZooKeeper's transactions are counted from
-its zxid, with whatever else the cluster does. Groups are named prekraft-bench-N; their offsets are removed from the topic afterwards, their znodes too.`,
+its zxid, with whatever else the cluster does; the longest gap is that between two commits of one group. Groups are named prekraft-bench-N; their offsets are removed from the topic afterwards, their znodes too.`,
 		Example: "  prekraft offsets bench orders --partitions 10 --rate 200 --duration 10s\n  prekraft offsets bench orders --disturb 'kill -9 101' --cpu brokers=101,102,103 --cpu zookeeper=100",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b.topic = args[0]
@@ -242,9 +241,7 @@ func (b *offsetsBench) run(ctx context.Context, workers []*benchWorker) benchRow
 	defer cancel()
 	var mu sync.Mutex
 	row := benchRow{LastErrors: map[string]int64{}}
-	var last atomic.Int64
 	began := time.Now()
-	last.Store(began.UnixNano())
 	var done sync.WaitGroup
 	var longest time.Duration
 	interval := time.Duration(0)
@@ -253,6 +250,7 @@ func (b *offsetsBench) run(ctx context.Context, workers []*benchWorker) benchRow
 	}
 	for i, w := range workers {
 		done.Go(func() {
+			last := began
 			due := began.Add(interval * time.Duration(i) / time.Duration(len(workers)))
 			for n := int64(1); time.Since(began) < b.duration && ctx.Err() == nil; n++ {
 				if pause(ctx, time.Until(due)) != nil {
@@ -271,7 +269,7 @@ func (b *offsetsBench) run(ctx context.Context, workers []*benchWorker) benchRow
 				} else {
 					row.Commits++
 					row.latenciesUnsorted = append(row.latenciesUnsorted, now.Sub(start))
-					longest = max(longest, now.Sub(time.Unix(0, last.Swap(now.UnixNano()))))
+					longest, last = max(longest, now.Sub(last)), now
 				}
 				mu.Unlock()
 				due = due.Add(interval)

@@ -94,6 +94,9 @@ func (s *Store) Close() {
 	s.running.Wait()
 }
 
+// Storage is where commits go now.
+func (s *Store) Storage() Storage { return s.config.Settings().Storage }
+
 // Legacy returns the store of OffsetCommit and OffsetFetch v0.
 func (s *Store) Legacy() *Legacy { return s.legacy }
 
