@@ -96,8 +96,12 @@ func TestStorages(t *testing.T) {
 	require.Equal(t, "10", inZooKeeper(c, "g", "orders", 0))
 
 	useStorage(t, c, "dual")
-	idle(c)
-	require.Equal(t, "20", inZooKeeper(c, "g", "orders", 0), "ZooKeeper is brought after the topic")
+	c.Wait("ZooKeeper to be brought after the topic", func() error {
+		if text := inZooKeeper(c, "g", "orders", 0); text != "20" {
+			return fmt.Errorf("it has %q", text)
+		}
+		return nil
+	})
 
 	useStorage(t, c, "zookeeper")
 	saramaCommit(t, c, "g", "orders", 30)
@@ -197,6 +201,16 @@ func TestOffsetsPartitionsMoveUnderLoad(t *testing.T) {
 		})
 		c.Start(id)
 		c.WaitReady()
+		c.Wait("every replica to be in sync again", func() error { // or the next kill takes the only one
+			for _, id := range c.IDs() {
+				for p := range c.Broker(id).Replicas().All() {
+					if h := p.Health(); h.Leader && h.InSync < h.Replicas {
+						return fmt.Errorf("%s has %d of %d", p.TopicPartition(), h.InSync, h.Replicas)
+					}
+				}
+			}
+			return nil
+		})
 	}
 	close(stop)
 	running.Wait()
