@@ -307,6 +307,10 @@ func (b *Broker) checkAddresses(ctx context.Context, endpoints []znode.Endpoint)
 // newController makes the controller of this broker.
 func (b *Broker) newController(requests peers.Config) (*controller.Controller, error) {
 	endpoints := func() ([]znode.Endpoint, error) { return advertised(b.static, b.server.Addr) }
+	var balance time.Duration
+	if b.static.Bool(config.AutoLeaderRebalanceEnable) {
+		balance = b.static.Duration(config.LeaderImbalanceCheckIntervalSeconds)
+	}
 	return controller.New(controller.Config{
 		IBP: b.ibp, BrokerID: b.id, Listener: b.controlListener(), Store: b.store, Transport: peers.Transport{Config: requests}, Events: controllerEvents{b.telemetry, b.id},
 		Register: func(ctx context.Context) error {
@@ -317,8 +321,9 @@ func (b *Broker) newController(requests peers.Config) (*controller.Controller, e
 			return b.registerOnce(ctx, list)
 		},
 		UncleanLeaderElection: func() bool { return b.config().Bool(config.UncleanLeaderElectionEnable) },
-		DeleteTopicDisabled:   !b.static.Bool(config.DeleteTopicEnable),
-		SocketTimeout:         b.static.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: b.static.Duration(config.RequestTimeoutMs),
+		BalanceInterval:       balance, ImbalancePercentage: b.static.Int(config.LeaderImbalancePerBrokerPercentage),
+		DeleteTopicDisabled: !b.static.Bool(config.DeleteTopicEnable),
+		SocketTimeout:       b.static.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: b.static.Duration(config.RequestTimeoutMs),
 		KeepDeadBrokers: b.static.String(config.BrokerFailureDetection) == config.FailureDetectionSession,
 	})
 }

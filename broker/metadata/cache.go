@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -88,6 +89,8 @@ type Cache struct {
 	mu struct {
 		sync.RWMutex
 		controller int32
+		tenure     context.Context // ends when controller becomes another
+		endTenure  context.CancelFunc
 		brokers    map[int32]*Broker
 		topics     map[string]*Topic
 		names      map[wire.UUID]string
@@ -100,6 +103,7 @@ type Cache struct {
 func New() *Cache {
 	c := &Cache{known: make(chan struct{})}
 	c.mu.controller = NoController
+	c.mu.tenure, c.mu.endTenure = context.WithCancel(context.Background())
 	c.mu.brokers = map[int32]*Broker{}
 	c.mu.topics = map[string]*Topic{}
 	c.mu.names = map[wire.UUID]string{}
@@ -115,6 +119,14 @@ func (c *Cache) Controller() int32 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.mu.controller
+}
+
+// Tenure returns the id of the active controller, or NoController, and a context that ends as soon as it is another: what was asked of the old one is then
+// asked in vain.
+func (c *Cache) Tenure() (int32, context.Context) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.mu.controller, c.mu.tenure
 }
 
 // Broker returns a live broker, or nil.
@@ -186,9 +198,11 @@ func (c *Cache) Update(req *wire.UpdateMetadataRequest) (removed []TopicPartitio
 	states := topicStates(req)
 
 	c.mu.Lock()
-	c.mu.controller = NoController
-	if req.ControllerID >= 0 {
-		c.mu.controller = req.ControllerID
+	controller := max(req.ControllerID, NoController)
+	if controller != c.mu.controller {
+		c.mu.controller = controller
+		c.mu.endTenure()
+		c.mu.tenure, c.mu.endTenure = context.WithCancel(context.Background())
 	}
 	c.mu.brokers = brokers
 	for i := range states {

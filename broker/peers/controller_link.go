@@ -66,6 +66,9 @@ func (l *ControllerLink) Do(ctx context.Context, req wire.Request, version int16
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
+		if errors.Is(err, errReplaced) {
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("request to the controller: %w (last: %w)", ctx.Err(), last)
@@ -74,7 +77,7 @@ func (l *ControllerLink) Do(ctx context.Context, req wire.Request, version int16
 	}
 }
 
-// Once is Do without repeating.
+// Once is Do without repeating, except for a request whose controller was replaced before it answered.
 func (l *ControllerLink) Once(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -85,15 +88,26 @@ func (l *ControllerLink) Once(ctx context.Context, req wire.Request, version int
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	resp, err := l.once(ctx, req, version)
-	if err != nil {
+	for {
+		resp, err := l.once(ctx, req, version)
+		if err == nil {
+			return resp, nil
+		}
 		l.disconnect()
+		if !errors.Is(err, errReplaced) {
+			return nil, err
+		}
 	}
-	return resp, err
 }
 
+// errReplaced says that another controller is known since a request was sent. The old one may hang, for as long as request.timeout.ms.
+var errReplaced = errors.New("the controller was replaced")
+
 func (l *ControllerLink) once(ctx context.Context, req wire.Request, version int16) (wire.Response, error) {
-	id := l.metadata.Controller()
+	id, tenure := l.metadata.Tenure()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(tenure, func() { cancel(errReplaced) })()
 	if l.link != nil && (l.to != id || l.link.Err() != nil) {
 		l.disconnect()
 	}
@@ -108,11 +122,23 @@ func (l *ControllerLink) once(ctx context.Context, req wire.Request, version int
 		}
 		link, err := l.config.dial(ctx, endpoint.Host, endpoint.Port)
 		if err != nil {
-			return nil, err
+			return nil, replacedOr(ctx, err)
 		}
 		l.link, l.to = link, id
 	}
-	return l.link.Do(ctx, req, version)
+	resp, err := l.link.Do(ctx, req, version)
+	if err != nil {
+		return nil, replacedOr(ctx, err)
+	}
+	return resp, nil
+}
+
+// replacedOr returns errReplaced if that is why ctx ended, else err.
+func replacedOr(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errReplaced) {
+		return fmt.Errorf("%w: %w", errReplaced, err)
+	}
+	return err
 }
 
 func (l *ControllerLink) disconnect() {

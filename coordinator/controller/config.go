@@ -32,6 +32,12 @@ type Config struct {
 	// DeleteTopicDisabled is delete.topic.enable=false: requests to delete topics are removed.
 	DeleteTopicDisabled bool
 
+	// BalanceInterval is leader.imbalance.check.interval.seconds, how often brokers that lead too few of the partitions they are
+	// preferred for get them back; 0, for auto.leader.rebalance.enable=false, is never. A new controller looks after 5 s.
+	BalanceInterval time.Duration
+	// ImbalancePercentage is leader.imbalance.per.broker.percentage: how many percent of a broker's partitions may be led by others.
+	ImbalancePercentage int
+
 	// SocketTimeout is controller.socket.timeout.ms, the limit for connecting to a broker. 0 means 30 s.
 	SocketTimeout time.Duration
 	// RequestTimeout is request.timeout.ms, the limit for one answer; the request is then sent again on a new connection.

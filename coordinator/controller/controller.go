@@ -38,8 +38,9 @@ type Controller struct {
 	// Owned by the loop goroutine.
 	cluster       *cluster
 	channels      map[int32]*channel
-	guard         *guard  // Of the controller that another broker is; nil if there is none to guard.
-	current       EventID // The event being processed; cause of what is done now.
+	balancing     *time.Timer // Until the next balancing; nil while not active, or if there is none.
+	guard         *guard      // Of the controller that another broker is; nil if there is none to guard.
+	current       EventID     // The event being processed; cause of what is done now.
 	electionPause time.Duration
 	notBefore     time.Time // No election before, because failovers did not succeed.
 	unregistered  bool      // The session expired and the broker has not registered itself again: no election.

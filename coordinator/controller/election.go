@@ -172,6 +172,7 @@ func (c *Controller) resign(reason string) {
 	for name := range c.cluster.topics {
 		c.cfg.Store.Unwatch(znode.TopicPath(name), WatchData)
 	}
+	c.stopBalancing()
 	for id := range c.channels {
 		c.removeChannel(id)
 	}
@@ -213,7 +214,11 @@ func (c *Controller) failover(ctx context.Context) error {
 	if err := c.resumeDeletions(ctx); err != nil {
 		return fmt.Errorf("topic deletions: %w", err)
 	}
-	return c.preferredElectionZNode(ctx)
+	if err := c.preferredElectionZNode(ctx); err != nil {
+		return err
+	}
+	c.balanceAfter(firstBalance)
+	return nil
 }
 
 // watchCluster registers the watches of an active controller; the reads that follow arm them.

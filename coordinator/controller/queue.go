@@ -35,6 +35,7 @@ const (
 	KindAPIReassignment        Kind = "ApiPartitionReassignment"
 	KindZkReassignment         Kind = "ZkPartitionReassignment"
 	KindListReassignments      Kind = "ListPartitionReassignments"
+	KindAutoLeaderBalance      Kind = "AutoPreferredReplicaLeaderElection"
 	KindUpdateFeatures         Kind = "UpdateFeatures"
 	KindAllocateProducerIds    Kind = "AllocateProducerIds"
 	KindElectionRetry          Kind = "ElectionRetry"
@@ -54,6 +55,8 @@ func (k Kind) State() int {
 		return 4
 	case KindAPIReassignment, KindZkReassignment:
 		return 5
+	case KindAutoLeaderBalance:
+		return 6
 	case KindReplicaLeaderElection, KindPreferredElectionZNode:
 		return 7
 	case KindControlledShutdown:

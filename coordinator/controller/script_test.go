@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 							w.keep = true
 						case "unclean":
 							w.unclean = true
+						case "balance":
+							w.balance, w.percent = 5*time.Minute, 10
 						case "no-delete":
 							w.noDel = true
 						case "ibp":

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -28,6 +29,8 @@ type world struct {
 	keep    bool             // KeepDeadBrokers.
 	unclean bool
 	noDel   bool
+	balance time.Duration
+	percent int
 	silent  bool // No telemetry, no recording: benchmarks.
 }
 
@@ -119,6 +122,7 @@ func (w *world) start(m *member) *Controller {
 	w.mu.Unlock()
 	cfg := Config{
 		BrokerID: m.id, Listener: "PLAINTEXT", IBP: w.ibp, Store: m.session, Transport: &memTransport{w, m.id},
+		BalanceInterval: w.balance, ImbalancePercentage: w.percent,
 		KeepDeadBrokers: w.keep, DeleteTopicDisabled: w.noDel, UncleanLeaderElection: func() bool { return w.unclean },
 		Register: func(context.Context) error { w.register(m); return nil },
 	}
