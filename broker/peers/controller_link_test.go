@@ -30,7 +30,9 @@ func cluster(controller int32) *wire.UpdateMetadataRequest {
 // A controller that is paused takes requests and never answers. As soon as another is known it is asked instead, in no time: not after request.timeout.ms.
 func TestRequestLeavesAControllerThatHangs(t *testing.T) {
 	for name, ask := range map[string]func(*peers.ControllerLink, context.Context, wire.Request) (wire.Response, error){
-		"once": func(l *peers.ControllerLink, ctx context.Context, req wire.Request) (wire.Response, error) { return l.Once(ctx, req, 3) },
+		"once": func(l *peers.ControllerLink, ctx context.Context, req wire.Request) (wire.Response, error) {
+			return l.Once(ctx, req, 3)
+		},
 		"until it is answered": func(l *peers.ControllerLink, ctx context.Context, req wire.Request) (wire.Response, error) {
 			return l.Do(ctx, req, 3)
 		},

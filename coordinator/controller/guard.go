@@ -20,8 +20,14 @@ import (
 // Both znodes have to go in one step. Without the registration's, the next controller would take the dead broker for a live
 // one and would have to find out itself; without /controller's, nobody would act on the registration's.
 
-// maxGuardPause bounds the pause between attempts to reach a controller that does not answer.
-const maxGuardPause = 5 * time.Second
+// The pauses between attempts to reach a controller that does not answer. A process that is being killed takes and resets
+// connections for a moment before its port refuses them: there is no pause at first, and short ones then.
+const (
+	minGuardPause = time.Millisecond
+	maxGuardPause = 5 * time.Second
+	// steadyConnection is how long a connection lives at least that is no such one.
+	steadyConnection = time.Second
+)
 
 // maxExpelAttempts bounds how often the znodes of a dead controller are read again because they changed meanwhile.
 const maxExpelAttempts = 5
@@ -89,13 +95,14 @@ func (c *Controller) unguard() {
 
 // run holds a connection to the controller; true if nobody listens any more where it was reached before.
 func (g *guard) run(ctx context.Context, cfg Config) bool {
-	proven, pause := false, cfg.RetryBackoff
+	proven, pause := false, time.Duration(0)
 	for {
+		began := time.Now()
 		dialCtx, cancel := context.WithTimeout(ctx, cfg.SocketTimeout)
 		conn, err := cfg.Transport.Dial(dialCtx, g.to)
 		cancel()
 		if err == nil {
-			proven, pause = true, cfg.RetryBackoff
+			proven = true
 			n, tells := conn.(Notifier)
 			if tells {
 				select {
@@ -107,8 +114,8 @@ func (g *guard) run(ctx context.Context, cfg Config) bool {
 			if !tells {
 				return false
 			}
-			if ctx.Err() == nil {
-				continue // See at once whether it still listens.
+			if time.Since(began) >= steadyConnection {
+				pause = 0
 			}
 		}
 		if ctx.Err() != nil {
@@ -124,7 +131,7 @@ func (g *guard) run(ctx context.Context, cfg Config) bool {
 			return false
 		case <-timer.C:
 		}
-		pause = min(2*pause, maxGuardPause)
+		pause = min(max(2*pause, minGuardPause), maxGuardPause)
 	}
 }
 
