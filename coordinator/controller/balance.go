@@ -10,12 +10,16 @@ import (
 // firstBalance is how long after its election a controller looks for the first time, as Kafka's.
 const firstBalance = 5 * time.Second
 
-// balanceAfter has the leaders looked at after a while, once.
-func (c *Controller) balanceAfter(wait time.Duration) {
-	if c.cfg.BalanceInterval <= 0 {
+// armBalancing has the leaders looked at when Kafka would look the next time, if there is anything to see then: a controller of a cluster
+// that is in order sleeps. It is called after every event.
+func (c *Controller) armBalancing() {
+	if c.cfg.BalanceInterval <= 0 || !c.active.Load() || c.balancing != nil || c.cluster.counts.imbalanced == 0 {
 		return
 	}
-	c.stopBalancing()
+	wait := time.Until(c.balanceFrom)
+	if wait <= 0 {
+		wait = c.cfg.BalanceInterval - -wait%c.cfg.BalanceInterval
+	}
 	c.balancing = time.AfterFunc(wait, func() {
 		c.queue.putSignal(task{kind: KindAutoLeaderBalance, run: c.ifActive(c.balanceLeaders)})
 	})
@@ -31,7 +35,7 @@ func (c *Controller) stopBalancing() {
 // balanceLeaders elects the preferred leaders of brokers that lead too few of the partitions they are preferred for. Nothing is
 // elected while any partition is being reassigned.
 func (c *Controller) balanceLeaders(ctx context.Context) error {
-	defer c.balanceAfter(c.cfg.BalanceInterval)
+	c.stopBalancing()
 	type share struct {
 		all  int
 		lost []*partition // Led by others.

@@ -39,6 +39,7 @@ type Controller struct {
 	cluster       *cluster
 	channels      map[int32]*channel
 	balancing     *time.Timer // Until the next balancing; nil while not active, or if there is none.
+	balanceFrom   time.Time   // When the first balancing of this tenure is due; the others follow at intervals.
 	guard         *guard      // Of the controller that another broker is; nil if there is none to guard.
 	current       EventID     // The event being processed; cause of what is done now.
 	electionPause time.Duration
@@ -147,6 +148,7 @@ func (c *Controller) process(ctx context.Context, t task) {
 		t.cause = c.current
 		c.retryLater(t)
 	}
+	c.armBalancing()
 	if c.cfg.Events != nil {
 		c.cfg.Events.Emit(Ended{Header: c.header(), Kind: t.kind, Took: time.Since(start), Err: err})
 	}

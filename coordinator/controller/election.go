@@ -217,7 +217,7 @@ func (c *Controller) failover(ctx context.Context) error {
 	if err := c.preferredElectionZNode(ctx); err != nil {
 		return err
 	}
-	c.balanceAfter(firstBalance)
+	c.balanceFrom = time.Now().Add(firstBalance)
 	return nil
 }
 

@@ -25,17 +25,18 @@ const cacheVariable = "PREKRAFT_INTEROP_CACHE"
 
 // tools names the classes of Apache's command-line tools.
 var tools = map[string]string{
-	"topics":           "org.apache.kafka.tools.TopicCommand",
-	"configs":          "kafka.admin.ConfigCommand",
-	"console-producer": "kafka.tools.ConsoleProducer",
-	"console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
-	"consumer-groups":  "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-	"get-offsets":      "org.apache.kafka.tools.GetOffsetShell",
-	"delete-records":   "org.apache.kafka.tools.DeleteRecordsCommand",
-	"log-dirs":         "org.apache.kafka.tools.LogDirsCommand",
-	"dump-log":         "kafka.tools.DumpLogSegments",
-	"producer-perf":    "org.apache.kafka.tools.ProducerPerformance",
-	"api-versions":     "kafka.admin.BrokerApiVersionsCommand",
+	"topics":              "org.apache.kafka.tools.TopicCommand",
+	"configs":             "kafka.admin.ConfigCommand",
+	"console-producer":    "kafka.tools.ConsoleProducer",
+	"console-consumer":    "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	"consumer-groups":     "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+	"get-offsets":         "org.apache.kafka.tools.GetOffsetShell",
+	"reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+	"delete-records":      "org.apache.kafka.tools.DeleteRecordsCommand",
+	"log-dirs":            "org.apache.kafka.tools.LogDirsCommand",
+	"dump-log":            "kafka.tools.DumpLogSegments",
+	"producer-perf":       "org.apache.kafka.tools.ProducerPerformance",
+	"api-versions":        "kafka.admin.BrokerApiVersionsCommand",
 }
 
 // jars gives the directory of Apache's jars, fetched on first use. It is settled once per test process.
