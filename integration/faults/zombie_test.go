@@ -31,7 +31,7 @@ func startZombies(t *testing.T) *zombies {
 	if testing.Short() {
 		t.Skip("SKIPPED: it waits for sessions to end")
 	}
-	dir, err := os.MkdirTemp(os.Getenv(directoryVar), "prekraft-zombies-")
+	dir, err := os.MkdirTemp(os.Getenv(directoryVar), "prekraft-zombies-") //nolint:usetesting // it stays when the test fails
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -166,7 +166,7 @@ func TestPausedControllerWakesUp(t *testing.T) {
 	require.Equal(t, successor, now.BrokerID)
 	for p := range int32(partitions) {
 		s, _ := z.state(p)
-		require.EqualValues(t, after.Epoch, s.ControllerEpoch, "%s-%d was written by another controller", topic, p)
+		require.Equal(t, after.Epoch, s.ControllerEpoch, "%s-%d was written by another controller", topic, p)
 	}
 	z.finish()
 }
