@@ -123,7 +123,8 @@ func TestKilledBrokerIsFoundByItsPort(t *testing.T) {
 	c.WaitTopic("orders", 6)
 }
 
-// The controller is found by its port too, by the others: one of them is controller long before its session ends, and in no virtual time at all.
+// The controller is found by its port too, by the others: one of them is controller long before its session ends, and in no virtual time at all. The second that
+// may pass is Kill's: the killed broker's ZooKeeper client waits that long for an answer to its goodbye.
 func TestKilledControllerIsFoundByItsPort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +142,7 @@ func TestKilledControllerIsFoundByItsPort(t *testing.T) {
 				}
 				return nil
 			})
-			require.Less(t, time.Since(killed), time.Second)
+			require.LessOrEqual(t, time.Since(killed), time.Second)
 			c.Start(old)
 			c.WaitTopic("orders", 6)
 		}
