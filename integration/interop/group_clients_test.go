@@ -122,7 +122,8 @@ func TestJavaGroup(t *testing.T) {
 	member := start(t, t.TempDir(), "member", append(java(t, t.TempDir(), 256, "WARN", tools["console-consumer"]),
 		"--bootstrap-server", b, "--topic", "orders", "--group", "java", "--consumer-property", "group.instance.id=first", "--consumer-property", "client.id=console")...)
 	eventually(t, "a member", func() bool { return strings.Contains(groups("--describe", "--group", "java", "--state"), "Stable") }, member.tail)
-	require.Regexp(t, `(?m)^java\s+first-[0-9a-f-]{36}\s+first\s+/127\.0\.0\.1\s+console\s+4\s+orders\(0,1,2,3\)\s*$`, groups("--describe", "--group", "java", "--members", "--verbose"))
+	// 3.9.1's table of assignments has no topic names.
+	require.Regexp(t, `(?m)^java\s+first-[0-9a-f-]{36}\s+first\s+/127\.0\.0\.1\s+console\s+4\s+\(0,1,2,3\)\s*$`, groups("--describe", "--group", "java", "--members", "--verbose"))
 	require.Contains(t, tryTool(t, "", "consumer-groups", "--bootstrap-server", b, "--delete", "--group", "java").out, "GroupNotEmptyException")
 	require.Contains(t, tryTool(t, "", "consumer-groups", "--bootstrap-server", b, "--delete-offsets", "--group", "java", "--topic", "orders").out, "GroupSubscribedToTopicException")
 	member.kill()
