@@ -7,6 +7,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # golangci-lint is built from its module at this version, into bin/, so that every machine lints alike.
 LINT_VERSION := v2.12.2
 LINT         := bin/golangci-lint-$(LINT_VERSION)
+# Its cache belongs to the checkout: a shared one answers with files of another checkout, even of one that is gone.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/bin/lint-cache
 
 .DEFAULT_GOAL := help
 
@@ -39,7 +41,7 @@ race: ## the tests of the packages alone, with the race detector
 lint: $(LINT) ## gofmt, go vet and golangci-lint, pinned
 	@test -z "$$(gofmt -l . )" || { gofmt -l .; echo "gofmt would change these files"; exit 1; }
 	$(GO) vet $(PKGS)
-	$(LINT) run
+	$(LINT) run --allow-parallel-runners
 
 $(LINT):
 	@mkdir -p bin
