@@ -9,16 +9,18 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
 
-// cluster is a ZooKeeper and one broker, processes of the binary under test.
+// cluster is a ZooKeeper and its brokers, processes of the binary under test.
 type cluster struct {
-	dir       string
-	zookeeper *server // nil when it was there already
-	broker    *server
-	file      string
+	dir        string
+	zookeeper  *server   // nil when it was there already
+	zookeepers string    // zookeeper.connect
+	broker     *server   // the first
+	brokers    []*server // by broker id, from 1 on
 }
 
 func freePort() (string, error) {
@@ -32,46 +34,67 @@ func freePort() (string, error) {
 
 // startCluster runs a ZooKeeper, unless one is given, and a broker.
 func (b *bench) startCluster(zookeeper string) (*cluster, error) {
-	c, err := b.newCluster(zookeeper)
+	return b.startBrokers(zookeeper, 1, "controlled.shutdown.enable=false\n")
+}
+
+// startBrokers runs a ZooKeeper, unless one is given, and so many brokers, with the given lines in the properties of each.
+func (b *bench) startBrokers(zookeeper string, brokers int, properties string) (*cluster, error) {
+	c, err := b.newCluster(zookeeper, brokers, properties)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.startBroker(b); err != nil {
-		c.stop()
-		return nil, err
+	for _, s := range c.brokers {
+		if err := c.start(b, s); err != nil {
+			c.stop()
+			return nil, err
+		}
 	}
 	return c, nil
 }
 
-// newCluster runs a ZooKeeper, unless one is given, and prepares a broker.
-func (b *bench) newCluster(zookeeper string) (*cluster, error) {
+// newCluster runs a ZooKeeper, unless one is given, and prepares brokers.
+func (b *bench) newCluster(zookeeper string, brokers int, properties string) (*cluster, error) {
 	dir, err := os.MkdirTemp("", "bench-broker-")
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir}
+	c := &cluster{dir: dir, zookeepers: zookeeper}
 	if zookeeper == "" {
-		if zookeeper, err = freePort(); err != nil {
+		if c.zookeepers, err = freePort(); err != nil {
 			return nil, err
 		}
-		cmd, done, err := spawn(io.Discard, b.broker, "zookeeper", "--listen", zookeeper, "--log-level", "error")
+		cmd, done, err := spawn(io.Discard, b.broker, "zookeeper", "--listen", c.zookeepers, "--log-level", "error")
 		if err != nil {
 			return nil, err
 		}
-		c.zookeeper = &server{cmd: cmd, done: done, address: zookeeper}
+		c.zookeeper = &server{cmd: cmd, done: done, address: c.zookeepers}
 	}
+	for id := 1; id <= brokers; id++ {
+		s, err := c.prepare(id, properties)
+		if err != nil {
+			c.stop()
+			return nil, err
+		}
+		c.brokers = append(c.brokers, s)
+	}
+	c.broker = c.brokers[0]
+	return c, waitForPort(c.zookeepers)
+}
+
+// prepare writes a broker's properties.
+func (c *cluster) prepare(id int, properties string) (*server, error) {
 	address, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	properties := fmt.Sprintf("broker.id=1\nzookeeper.connect=%s\nlisteners=PLAINTEXT://%s\nlog.dirs=%s\nadmin.listener=\ncontrolled.shutdown.enable=false\n",
-		zookeeper, address, filepath.Join(dir, "data"))
-	c.file = filepath.Join(dir, "server.properties")
-	if err := os.WriteFile(c.file, []byte(properties), 0o600); err != nil {
+	dir := filepath.Join(c.dir, strconv.Itoa(id))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	c.broker = &server{address: address, dir: dir, args: []string{"broker", "--config", c.file, "--log-level", "error"}}
-	return c, waitForPort(zookeeper)
+	text := fmt.Sprintf("broker.id=%d\nzookeeper.connect=%s\nlisteners=PLAINTEXT://%s\nlog.dirs=%s\nadmin.listener=\n%s",
+		id, c.zookeepers, address, filepath.Join(dir, "data"), properties)
+	file := filepath.Join(dir, "server.properties")
+	return &server{address: address, dir: dir, args: []string{"broker", "--config", file, "--log-level", "error"}}, os.WriteFile(file, []byte(text), 0o600)
 }
 
 func waitForPort(address string) error {
@@ -88,22 +111,28 @@ func waitForPort(address string) error {
 	}
 }
 
-// startBroker runs the cluster's broker, again if it ran before.
-func (c *cluster) startBroker(b *bench) error {
-	log, err := os.OpenFile(filepath.Join(c.dir, "broker.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// start runs a broker, again if it ran before.
+func (c *cluster) start(b *bench, s *server) error {
+	log, err := os.OpenFile(s.errors(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	c.broker.cmd, c.broker.done, err = spawn(log, b.broker, c.broker.args...)
+	s.cmd, s.done, err = spawn(log, b.broker, s.args...)
 	return err
 }
 
+// errors is where a broker's standard error goes.
+func (s *server) errors() string { return filepath.Join(s.dir, "broker.err") }
+
+// connect opens a connection to the first broker as soon as it answers requests.
+func (c *cluster) connect() (*client, error) { return c.broker.connect() }
+
 // connect opens a connection as soon as the broker answers requests.
-func (c *cluster) connect() (*client, error) {
+func (s *server) connect() (*client, error) {
 	deadline := time.Now().Add(ioTimeout)
 	for {
-		conn, err := dial(c.broker.address)
+		conn, err := dial(s.address)
 		if err == nil {
 			if _, err = conn.led(); err == nil {
 				return conn, nil
@@ -111,8 +140,8 @@ func (c *cluster) connect() (*client, error) {
 			conn.close()
 		}
 		select {
-		case <-c.broker.done:
-			text, _ := os.ReadFile(filepath.Join(c.dir, "broker.err"))
+		case <-s.done:
+			text, _ := os.ReadFile(s.errors())
 			return nil, fmt.Errorf("the broker ended: %s", text)
 		default:
 		}
@@ -124,8 +153,10 @@ func (c *cluster) connect() (*client, error) {
 }
 
 func (c *cluster) stop() {
-	if c.broker != nil && c.broker.cmd != nil {
-		c.broker.stop(syscall.SIGTERM)
+	for _, s := range c.brokers {
+		if s.cmd != nil {
+			s.stop(syscall.SIGKILL) // its files are about to go
+		}
 	}
 	if c.zookeeper != nil {
 		c.zookeeper.stop(syscall.SIGTERM)

@@ -31,6 +31,11 @@ func suites() []suite {
 		{"memory", "resident memory idle, after load, per idle connection, with 5,000 partitions; idle CPU", (*bench).memory},
 		{"start", "exec to first acked produce, clean and after kill -9", (*bench).start},
 		{"partitions", "making 1,000 and 5,000 partitions until every leader is in Metadata, with a real ZooKeeper", (*bench).partitions},
+		{"failover", "kill -9 of one broker of three with 1,000 partitions RF 3, until every partition takes acks=all", (*bench).failover},
+		{"takeover", "a new controller of 5,000 partitions, with a real ZooKeeper", (*bench).takeover},
+		{"shutdown", "controlled shutdown of a broker with 1,000 partitions RF 3", (*bench).shutdown},
+		{"restart", "one of three brokers with 5,000 partitions ends and comes back", (*bench).restart},
+		{"idlefollower", "processor time of a broker that follows 5,000 idle partitions", (*bench).idleFollower},
 	}
 }
 
@@ -40,6 +45,8 @@ type bench struct {
 	pairs  int
 	gb     float64
 	self   string
+
+	realZooKeeper bool
 
 	figures []figure
 }
@@ -53,10 +60,11 @@ func main() {
 		return
 	}
 	b := &bench{}
-	only := flag.String("only", "", "comma separated: produce,consume,latency,memory,start,partitions (default: all)")
+	only := flag.String("only", "", "suites, comma separated (default: all)")
 	flag.StringVar(&b.broker, "broker", "bin/prekraft", "the binary under test")
 	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs")
 	flag.Float64Var(&b.gb, "gb", 1, "gigabytes per run")
+	flag.BoolVar(&b.realZooKeeper, "real-zookeeper", false, "failover, shutdown, restart and idlefollower with Apache's ZooKeeper")
 	flag.Parse()
 	var err error
 	if b.self, err = os.Executable(); err != nil {

@@ -40,7 +40,7 @@ func (b *bench) start() error {
 		for range b.pairs {
 			cl.broker.stop(kind.signal)
 			began := time.Now()
-			if err := cl.startBroker(b); err != nil {
+			if err := cl.start(b, cl.broker); err != nil {
 				return err
 			}
 			if err := firstAck(cl.broker, frames[0]); err != nil {
