@@ -66,7 +66,8 @@ type Broker struct {
 	metadata      *metadata.Cache
 	replicas      *replica.Manager
 	hosted        atomic.Pointer[replica.Manager] // replicas, for who may look before they are made
-	ibp           controller.IBP                  // inter.broker.protocol.version: versions of the requests between brokers, and whether topics have ids
+	throttles     struct{ leader, follower *replica.Throttle }
+	ibp           controller.IBP // inter.broker.protocol.version: versions of the requests between brokers, and whether topics have ids
 	admin         *controller.Admin
 	controller    *controller.Controller
 	controllerRPC *peers.ControllerLink

@@ -180,8 +180,9 @@ func (b *Broker) brokerConfigChanged(before, after *config.Config) {
 		return // still starting: the parts will be made from the new snapshot
 	}
 	b.server.SetLimits(networkLimits(after))
+	b.limitReplication(after)
 	for _, log := range b.logs.Logs() {
-		log.SetConfig(b.topicLogConfig(log.TopicPartition().Topic))
+		log.SetConfig(b.logConfigOf(log.TopicPartition()))
 	}
 	if after.Bool(config.UncleanLeaderElectionEnable) && !before.Bool(config.UncleanLeaderElectionEnable) {
 		b.controller.UncleanLeaderElectionEnabled()
@@ -199,7 +200,7 @@ func (b *Broker) topicConfigChanged(topic string, overrides map[string]string) {
 	}
 	for _, log := range b.logs.Logs() {
 		if log.TopicPartition().Topic == topic {
-			log.SetConfig(b.topicLogConfig(topic))
+			log.SetConfig(b.logConfigOf(log.TopicPartition()))
 		}
 	}
 	if overrides[string(config.UncleanLeaderElectionEnable)] == "true" {

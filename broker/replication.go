@@ -21,9 +21,13 @@ func (b *Broker) newReplicas() {
 	if c.IsSet(string(config.ReplicaSocketReceiveBufferBytes)) {
 		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
 	}
+	leading, following := replicationThrottle(c), replicationThrottle(c)
+	b.throttles.leader, b.throttles.follower = leading, following
+	b.limitReplication(c)
 	b.replicas = replica.NewManager(replica.Config{
 		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(), Meter: b.telemetry.meter,
 		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
+		LeaderThrottle: leading, FollowerThrottle: following,
 		Follow: replica.FollowConfig{
 			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {
 				fetching := fetching
@@ -40,6 +44,16 @@ func (b *Broker) newReplicas() {
 	})
 	b.hosted.Store(b.replicas)
 	b.onClose(func(context.Context, bool) error { isr.Close(); return nil })
+}
+
+func replicationThrottle(c *config.Config) *replica.Throttle {
+	return replica.NewThrottle(c.Int(config.ReplicationQuotaWindowNum), c.Duration(config.ReplicationQuotaWindowSizeSeconds))
+}
+
+// limitReplication applies leader.replication.throttled.rate and follower.replication.throttled.rate.
+func (b *Broker) limitReplication(c *config.Config) {
+	b.throttles.leader.SetLimit(c.Long(config.LeaderReplicationThrottledRate))
+	b.throttles.follower.SetLimit(c.Long(config.FollowerReplicationThrottledRate))
 }
 
 // scrapeReplicas reads the gauges of replication.
@@ -70,6 +84,8 @@ func (b *Broker) scrapeReplicas(s *telemetry.Scrape) {
 	s.Value(telemetry.FetcherMaxLag, float64(follow.MaxLag))
 	s.Value(telemetry.FetcherFailedPartitions, float64(follow.Failed))
 	s.Value(telemetry.FetcherDeadThreads, 0)
+	s.Value(telemetry.LeaderThrottleRate, b.throttles.leader.Rate())
+	s.Value(telemetry.FollowerThrottleRate, b.throttles.follower.Rate())
 	sessions := b.replicas.SessionStats()
 	s.Value(telemetry.FetchSessions, float64(sessions.Sessions))
 	s.Value(telemetry.FetchSessionPartitions, float64(sessions.Partitions))

@@ -112,16 +112,18 @@ func (b *Broker) loadConfigs(ctx context.Context) error {
 // config is the effective configuration now.
 func (b *Broker) config() *config.Config { return b.dynamic.Config() }
 
-func (b *Broker) topicLogConfig(topic string) commitlog.Config {
-	t, err := b.dynamic.TopicConfig(topic)
+func (b *Broker) logConfigOf(tp commitlog.TopicPartition) commitlog.Config {
+	t, err := b.dynamic.TopicConfig(tp.Topic)
 	if err != nil {
 		// Overrides that no longer make sense over this broker's own values: those alone do.
-		b.telemetry.problem("configs of topic "+topic, err)
+		b.telemetry.problem("configs of topic "+tp.Topic, err)
 		if t, err = config.TopicConfig(b.config(), nil); err != nil {
 			return commitlog.DefaultConfig()
 		}
 	}
-	return logConfig(t, b.config())
+	c := logConfig(t, b.config())
+	c.LeaderThrottled, c.FollowerThrottled = t.LeaderThrottled.Contains(tp.Partition, b.id), t.FollowerThrottled.Contains(tp.Partition, b.id)
+	return c
 }
 
 // loadLogs locks the log directories and loads what is in them.
@@ -132,7 +134,7 @@ func (b *Broker) loadLogs(context.Context) error {
 		return err
 	}
 	logs, err := commitlog.OpenManager(commitlog.ManagerConfig{
-		Dirs: c.LogDirs(), BrokerID: b.id, ClusterID: b.clusterID, Defaults: logConfig(defaults, c), ConfigFor: b.topicLogConfig,
+		Dirs: c.LogDirs(), BrokerID: b.id, ClusterID: b.clusterID, Defaults: logConfig(defaults, c), ConfigFor: b.logConfigOf,
 		RecoveryThreads: c.Int(config.NumRecoveryThreadsPerDataDir), ProducerExpiration: c.Duration(config.ProducerIDExpirationMs),
 		Intervals: commitlog.Intervals{
 			Retention: c.Duration(config.LogRetentionCheckIntervalMs), InitialDelay: c.Duration(config.LogInitialTaskDelayMs),

@@ -48,6 +48,9 @@ type Config struct {
 	MinInsyncReplicas int
 	// UncleanLeaderElection is unclean.leader.election.enable. The log only carries it.
 	UncleanLeaderElection bool
+	// LeaderThrottled and FollowerThrottled tell whether this replica is in the topic's leader.replication.throttled.replicas and
+	// follower.replication.throttled.replicas. The log only carries them.
+	LeaderThrottled, FollowerThrottled bool
 	// TransactionVerification is transaction.partition.verification.enable: a client's transactional batch needs an ongoing transaction
 	// or a verification guard (KIP-890).
 	TransactionVerification bool

@@ -22,10 +22,10 @@ type ManagerConfig struct {
 	// BrokerID and ClusterID must be those of each directory's meta.properties, which is written where there is none. An empty ClusterID isn't compared.
 	BrokerID  int32
 	ClusterID string
-	// Defaults is the configuration of logs whose topic ConfigFor doesn't know.
+	// Defaults is the configuration of logs that ConfigFor doesn't know.
 	Defaults Config
-	// ConfigFor returns a topic's configuration; nil means Defaults. It is called when a log is opened.
-	ConfigFor func(topic string) Config
+	// ConfigFor returns a log's configuration; nil means Defaults. It is called when a log is opened.
+	ConfigFor func(tp TopicPartition) Config
 	// RecoveryThreads is num.recovery.threads.per.data.dir. At least as many as there are CPUs are used.
 	RecoveryThreads int
 	// OpenFiles limits how many .log files are kept open; 0 means 4096.
@@ -251,7 +251,7 @@ func (m *Manager) newLog(d *logDir, tp TopicPartition) *Log {
 	l.path = filepath.Join(d.path, l.name)
 	c := m.config.Defaults
 	if f := m.config.ConfigFor; f != nil {
-		c = f(tp.Topic)
+		c = f(tp)
 	}
 	l.config.Store(&c)
 	l.epochs.chores = m.shared.chores

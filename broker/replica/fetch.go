@@ -76,6 +76,7 @@ func (p *FetchParams) leaderOnly() bool { return p.ReplicaID >= 0 || p.Version <
 func (m *Manager) Fetch(params FetchParams, parts []FetchPartition, done func([]FetchResult)) {
 	results, total, immediate := m.readAll(&params, parts, true)
 	if immediate || params.MaxWait <= 0 || len(parts) == 0 || total >= params.MinBytes {
+		m.recordThrottled(params.ReplicaID, parts, results)
 		done(results)
 		return
 	}
@@ -180,6 +181,9 @@ func (p *Partition) read(params *FetchParams, part *FetchPartition, maxBytes int
 			return effect
 		}
 	}
+	if p.heldBack(r, log, params.ReplicaID) {
+		maxBytes, minOneMessage = 0, false // it learns the offsets, and tells its own
+	}
 	fetched, err := log.Read(part.FetchOffset, commitlog.ReadOptions{
 		MaxBytes: maxBytes, UpTo: params.bound(log), MinOneMessage: minOneMessage,
 		AbortedTxns: params.ReadCommitted && params.ReplicaID == ConsumerReplicaID,
@@ -270,7 +274,7 @@ func (f *pendingFetch) recheck(w *fetchWaiter) {
 			f.complete() // truncated below the requester
 		}
 		return
-	case part.FetchOffset == bound:
+	case part.FetchOffset == bound || w.partition.heldBack(r, log, f.ReplicaID):
 		return
 	case f.MinBytes <= 1 || part.FetchOffset < log.ActiveSegmentBase():
 		f.complete()
@@ -304,6 +308,7 @@ func (f *pendingFetch) complete() {
 	f.leave()
 	f.manager.untrack(f)
 	results, _, _ := f.manager.readAll(&f.FetchParams, f.parts, false)
+	f.manager.recordThrottled(f.ReplicaID, f.parts, results)
 	f.done(results)
 }
 

@@ -43,6 +43,7 @@ func (f *fetcher) build(now time.Time) (*wire.FetchRequest, int16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.expireDelaysLocked(now)
+	f.throttleLocked(now)
 	version, byID := fetchVersion, true
 	if f.mu.noID > 0 {
 		version, byID = fetchVersionByName, false

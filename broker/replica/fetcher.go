@@ -347,6 +347,7 @@ func (f *fetcher) process(ctx context.Context) {
 	if after.bytes > 0 && f.manager.config.Events.Replicated != nil {
 		f.manager.config.Events.Replicated(after.bytes)
 	}
+	f.manager.config.FollowerThrottle.Record(after.throttled)
 	for _, p := range after.raised {
 		p.waiting.notify(p, true, false)
 	}
@@ -364,6 +365,7 @@ func (f *fetcher) process(ctx context.Context) {
 // aftermath is what is left to do after a response, without the fetcher's lock.
 type aftermath struct {
 	bytes      int
+	throttled  int          // of them, those of throttled partitions
 	raised     []*Partition // their high watermarks rose
 	truncated  []*Partition
 	outOfRange []*fetchState
@@ -424,6 +426,9 @@ func (f *fetcher) processPartition(t *wire.FetchResponseTopic, r *wire.FetchResp
 			s.lastEpoch = got.lastEpoch
 		}
 		after.bytes += got.bytes
+		if got.bytes > 0 && s.partition.followerThrottled() {
+			after.throttled += got.bytes
+		}
 		if got.raised {
 			after.raised = append(after.raised, s.partition)
 		}

@@ -66,6 +66,9 @@ type Config struct {
 	Follow FollowConfig
 	// LagTime is replica.lag.time.max.ms: a follower that hasn't been caught up for longer leaves the ISR.
 	LagTime time.Duration
+	// LeaderThrottle holds back what replicas outside of the ISR fetch here, of partitions whose log says LeaderThrottled; FollowerThrottle what this broker fetches of partitions that
+	// are FollowerThrottled, while they lag. nil: nothing is held back.
+	LeaderThrottle, FollowerThrottle *Throttle
 	// SessionSlots is max.incremental.fetch.session.cache.slots; 0 means no fetch sessions.
 	SessionSlots int
 }
@@ -107,9 +110,15 @@ func NewManager(c Config) *Manager {
 	if c.Meter == nil {
 		c.Meter = func(string) Meter { return noMeter{} }
 	}
+	if c.LeaderThrottle == nil {
+		c.LeaderThrottle = NewThrottle(1, time.Second)
+	}
+	if c.FollowerThrottle == nil {
+		c.FollowerThrottle = NewThrottle(1, time.Second)
+	}
 	m := &Manager{config: c}
 	m.control.controllerEpoch = -1
-	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events, meter: c.Meter}
+	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events, meter: c.Meter, throttle: c.LeaderThrottle}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
 	m.followed = make(chan struct{}, 1)
 	m.fetchers.init(m)

@@ -61,6 +61,7 @@ type partitionEnv struct {
 	lag      time.Duration // replica.lag.time.max.ms
 	events   Events
 	meter    func(topic string) Meter
+	throttle *Throttle // of what a leader gives to followers outside of the ISR
 }
 
 func newPartition(tp TopicPartition, env *partitionEnv) *Partition {

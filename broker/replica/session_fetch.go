@@ -91,6 +91,7 @@ func (f *SessionFetch) reply(results []FetchResult) SessionReply {
 		reply.Parts = append(reply.Parts, f.Parts[i])
 		reply.Results = append(reply.Results, *r)
 	}
+	f.manager.recordThrottled(s.replica, reply.Parts, reply.Results)
 	return reply
 }
 
@@ -171,7 +172,7 @@ func (p *parkedFetch) recheck(e *sessionEntry) {
 			p.complete()
 		}
 		return
-	case part.FetchOffset == bound:
+	case part.FetchOffset == bound || partition.heldBack(r, log, p.params.ReplicaID):
 		return
 	case p.params.MinBytes <= 1 || part.FetchOffset < log.ActiveSegmentBase():
 		p.complete()

@@ -46,6 +46,8 @@ func replicaMetrics() []Metric {
 		f.row(FetcherMinFetchRate, "MinFetchRate", GaugeKind, "Fetches per second of the slowest fetcher.").with("clientId", "Replica"),
 		f.row(FetcherDeadThreads, "DeadThreadCount", GaugeKind, "Fetchers that ended with an error.").with("clientId", "Replica"),
 		f.row(FetcherFailedPartitions, "FailedPartitionsCount", GaugeKind, "Partitions that cannot be fetched.").with("clientId", "Replica"),
+		group{"server", "LeaderReplication"}.row(LeaderThrottleRate, "byte-rate", GaugeKind, "Bytes per second sent to followers of throttled replicas."),
+		group{"server", "FollowerReplication"}.row(FollowerThrottleRate, "byte-rate", GaugeKind, "Bytes per second fetched for throttled replicas."),
 		p.row(PartitionUnderReplicated, "UnderReplicated", GaugeKind, "1 while replicas are outside of the ISR.", "topic", "partition"),
 		p.row(PartitionInSyncReplicas, "InSyncReplicasCount", GaugeKind, "Size of the ISR.", "topic", "partition"),
 		p.row(PartitionReplicas, "ReplicasCount", GaugeKind, "Number of replicas.", "topic", "partition"),

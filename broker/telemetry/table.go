@@ -107,6 +107,8 @@ const (
 	FetcherMinFetchRate
 	FetcherDeadThreads
 	FetcherFailedPartitions
+	LeaderThrottleRate
+	FollowerThrottleRate
 	PartitionUnderReplicated
 	PartitionInSyncReplicas
 	PartitionReplicas
