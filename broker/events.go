@@ -37,6 +37,9 @@ func (b *Broker) sessionEvent(e zkutil.SessionEvent) {
 		t.readiness.Set(conditionZooKeeper, false, "session expired, opening another")
 		t.readiness.Set(conditionRegistered, false, "session expired")
 		t.emit(telemetry.SessionExpired{SessionID: e.Session.ID, Reason: "the server ended it"})
+	case zkutil.EventAuthFailed:
+		t.readiness.Set(conditionZooKeeper, false, e.Err.Error())
+		t.loggers.Write(telemetry.ServerLogger, telemetry.Error, "ZooKeeper does not accept this broker's identity", map[string]any{"error": e.Err})
 	case zkutil.EventDialFailed:
 		t.readiness.Set(conditionZooKeeper, false, fmt.Sprintf("%s can't be reached: %v", e.Server, e.Err))
 	}

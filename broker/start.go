@@ -22,6 +22,7 @@ import (
 	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/coordinator/transaction"
 	"github.com/prekraft/prekraft/zkutil"
+	"github.com/prekraft/prekraft/zkutil/identity"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
@@ -31,11 +32,15 @@ func (b *Broker) connectZooKeeper(ctx context.Context) error {
 	if connect == "" {
 		return errors.New("zookeeper.connect is not set: host:port of a ZooKeeper server, or several separated by commas, with an optional /chroot at the end")
 	}
+	who, err := identity.Of(b.static)
+	if err != nil {
+		return fmt.Errorf("identity towards ZooKeeper: %w", err)
+	}
 	line := &severable{dial: b.options.DialZooKeeper, conns: map[net.Conn]struct{}{}}
 	zk, err := zkutil.Connect(ctx, zkutil.Config{
 		Connect: connect, SessionTimeout: b.static.Duration(config.ZooKeeperSessionTimeoutMs), ConnectionTimeout: b.static.ZooKeeperConnectionTimeout(),
 		MaxInFlight: b.static.Int(config.ZooKeeperMaxInFlightRequests), SetACL: b.static.Bool(config.ZooKeeperSetACL),
-		Dial: line.Dial, OnEvent: b.sessionEvent,
+		SASL: who.SASL, TLS: who.TLS, Dial: line.Dial, OnEvent: b.sessionEvent,
 	})
 	if err != nil {
 		return err

@@ -2,11 +2,14 @@ package zkutil
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"time"
+
+	"github.com/prekraft/prekraft/zkutil/sasl"
 )
 
 // Config says how to reach ZooKeeper. Names in brackets are Kafka's.
@@ -28,8 +31,16 @@ type Config struct {
 	// of 1,048,575 (jute.maxbuffer). More would make the server cut the connection.
 	MaxRequestBytes int
 
-	// SetACL protects what is created (zookeeper.set.acl). It needs an identity: Auth, or a Dial that makes a connection with one.
+	// SetACL protects what is created (zookeeper.set.acl). It needs an identity: SASL, a TLS with a certificate, or Auth.
 	SetACL bool
+
+	// SASL is who the client proves to be on every new connection before anything else is sent (DIGEST-MD5); nil: nobody. When the server
+	// does not accept it, Connect fails at once with ErrAuthFailed, and a session that lived before is given up.
+	SASL *sasl.Login
+
+	// TLS secures every connection, above what Dial opens; nil: plain text. An empty ServerName becomes the host of the address. A client certificate in it is an
+	// identity: ZooKeeper's scheme x509.
+	TLS *tls.Config
 
 	// Auth is sent on every new connection.
 	Auth []AuthInfo
@@ -81,13 +92,22 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("max in flight requests %d is negative", c.MaxInFlight)
 	case c.MaxRequestBytes < 0:
 		return c, fmt.Errorf("max request bytes %d is negative", c.MaxRequestBytes)
-	case c.SetACL && len(c.Auth) == 0 && c.Dial == nil:
+	case c.SetACL && len(c.Auth) == 0 && c.SASL == nil && !hasCertificate(c.TLS):
 		return c, errors.New("ACLs are to be set, but the connection to ZooKeeper has no identity: configure authentication or turn ACLs off")
+	}
+	if c.SASL != nil {
+		if err := c.SASL.Check(); err != nil {
+			return c, fmt.Errorf("SASL: %w", err)
+		}
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{}).DialContext
 	}
 	return c, nil
+}
+
+func hasCertificate(c *tls.Config) bool {
+	return c != nil && (len(c.Certificates) > 0 || c.GetClientCertificate != nil)
 }
 
 // ParseConnect splits a connect string into servers, each with a port, and the chroot, which is empty or starts with a slash and

@@ -204,6 +204,19 @@ func (c *Client) Exists(ctx context.Context, path string) (bool, Stat, error) {
 	return n.ok, n.stat, err
 }
 
+// ACL gives a node's access control list. It takes the right to read the node or to administer it.
+func (c *Client) ACL(ctx context.Context, path string) ([]znode.ACL, error) {
+	full := c.full(path)
+	return send(ctx, c, request[[]znode.ACL]{op: "get ACL", path: path, do: func(conn *zk.Conn) ([]znode.ACL, error) {
+		list, _, err := conn.GetACL(full)
+		out := make([]znode.ACL, len(list))
+		for i, a := range list {
+			out[i] = znode.ACL{Perms: a.Perms, Scheme: a.Scheme, ID: a.ID}
+		}
+		return out, err
+	}})
+}
+
 // WatchExists registers a data handler and looks for the node, which arms it.
 func (c *Client) WatchExists(ctx context.Context, path string, fn func(Event)) (exists bool, cancel func(), err error) {
 	cancel = c.WatchData(path, fn)

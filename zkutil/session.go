@@ -62,6 +62,7 @@ const (
 	EventPossiblyExpired SessionEventKind = "session possibly expired"
 	EventExpired         SessionEventKind = "session expired"
 	EventDialFailed      SessionEventKind = "dial failed"
+	EventAuthFailed      SessionEventKind = "authentication failed"
 	EventClosed          SessionEventKind = "closed"
 )
 
@@ -70,7 +71,7 @@ type SessionEvent struct {
 	Kind    SessionEventKind
 	Session Session // ID is 0 before the first answer
 	Server  string
-	Err     error // of EventDialFailed
+	Err     error // of EventDialFailed and EventAuthFailed
 }
 
 const (
@@ -112,6 +113,7 @@ type session struct {
 		fenced      bool // PossiblyExpired was reported
 		wires       map[*wire]struct{}
 		lastErr     error
+		rejected    error // the server does not accept the identity
 	}
 
 	// Used by the library's connecting goroutine only.
@@ -143,7 +145,7 @@ func (c *core) open(ctx context.Context, incarnation int) (*session, error) {
 			return s, nil
 		}
 	case <-s.done:
-		err = ErrSessionExpired
+		err = s.endCause()
 	case <-ctx.Done():
 		err = s.connectError(ctx)
 	}
@@ -362,8 +364,11 @@ func (s *session) Connected() {}
 func (s *session) dial(network, addr string, _ time.Duration) (net.Conn, error) {
 	if w := s.pending; w != nil {
 		s.pending = nil
-		if !w.gotByte.Load() {
+		switch {
+		case !w.gotByte.Load():
 			s.handshakeFailed(w.refused.Load())
+		case w.unidentified.Load():
+			s.failures++
 		}
 	}
 	if n := s.failures / len(s.c.servers); n > 0 && s.failures%len(s.c.servers) == 0 {
@@ -382,13 +387,19 @@ func (s *session) dial(network, addr string, _ time.Duration) (net.Conn, error) 
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
 	nc, err := s.c.cfg.Dial(ctx, network, addr)
+	if err == nil && s.c.cfg.TLS != nil {
+		nc, err = secure(ctx, nc, s.c.cfg.TLS, addr)
+	}
 	if err != nil {
 		s.failures++
 		s.note(err)
 		s.c.event(SessionEvent{Kind: EventDialFailed, Session: s.name(), Server: addr, Err: err})
 		return nil, err
 	}
-	w := &wire{Conn: nc, timeout: timeout, watched: s.c.watches.watched, heard: s.heard, opened: s.onHandshake, closed: s.forget}
+	w := &wire{
+		Conn: nc, timeout: timeout, watched: s.c.watches.watched, heard: s.heard, opened: s.onHandshake, closed: s.forget,
+		login: s.c.cfg.SASL, failed: s.identityFailed,
+	}
 	s.mu.Lock()
 	s.mu.wires[w] = struct{}{}
 	s.mu.Unlock()
@@ -410,6 +421,15 @@ func (s *session) handshakeFailed(refused bool) {
 	if s.refusals >= refusalsForExpiry && silent > wipedFactor*time.Duration(s.timeoutNs.Load()) {
 		s.end(true)
 	}
+}
+
+// identityFailed hears of a SASL exchange that failed: for good, or because the connection broke.
+func (s *session) identityFailed(err error) {
+	if errors.Is(err, ErrAuthFailed) {
+		s.reject(err)
+		return
+	}
+	s.note(err)
 }
 
 func (s *session) note(err error) {

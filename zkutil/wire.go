@@ -8,13 +8,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prekraft/prekraft/zkutil/sasl"
 )
 
 // wire is the connection that the library reads and writes. It sees every byte, and uses that for what the library does not offer:
 //
 //   - it sets the watch flag of requests whose path has a handler,
 //   - it bounds the wait for the handshake's answer, for which the library would wait 6.7 session timeouts,
-//   - it learns the session's id and negotiated timeout, and when the server was last heard.
+//   - it learns the session's id and negotiated timeout, and when the server was last heard,
+//   - it proves who the client is (identify.go).
 //
 // The library writes one whole frame per Write: first the handshake, then requests.
 type wire struct {
@@ -29,6 +32,14 @@ type wire struct {
 		buf  [20]byte
 		have int
 	}
+	// login is who to prove to be, nil: nobody. replay is what was read ahead for that. failed hears of an exchange that failed. The first
+	// three are used by the reading goroutine only.
+	login        *sasl.Login
+	identified   bool
+	replay       []byte
+	failed       func(error)
+	unidentified atomic.Bool
+
 	gotByte atomic.Bool
 	refused atomic.Bool // the server closed the connection instead of answering the handshake
 	closing sync.Once
@@ -73,8 +84,24 @@ func (w *wire) arm(p []byte) []byte {
 	return out
 }
 
-// Read notes that the server was heard.
+// Read gives the library what the server sends, from the answer to the handshake on; SASL messages are kept from it.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.login != nil && !w.identified {
+		w.identified = true
+		if err := w.identify(); err != nil {
+			return 0, err
+		}
+	}
+	if len(w.replay) > 0 {
+		n := copy(p, w.replay)
+		w.replay = w.replay[n:]
+		return n, nil
+	}
+	return w.receive(p)
+}
+
+// receive notes that the server was heard.
+func (w *wire) receive(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	if n > 0 {
 		w.gotByte.Store(true)

@@ -23,8 +23,9 @@ type Sources struct {
 	// Files are read in order. Those ending in .yaml, .yml, .toml or .json are read as such, with nested keys joined by dots;
 	// all others are Java properties. A file that is missing is an error.
 	Files []string
-	// Env is an environment in the form of os.Environ: KAFKA_LOG_DIRS and KAFKA_CFG_LOG_DIRS set log.dirs. Other variables are
-	// not looked at.
+	// Env is an environment in the form of os.Environ: KAFKA_LOG_DIRS and KAFKA_CFG_LOG_DIRS set log.dirs. Of KAFKA_OPTS the system
+	// properties count that say who a broker is towards ZooKeeper (-Djava.security.auth.login.config and the like), where no config does. Other
+	// variables are not looked at.
 	Env []string
 	// Set are "key=value" settings, as from repeated --set flags.
 	Set []string
@@ -38,6 +39,7 @@ func Load(s Sources) (*Config, error) {
 	if name == "" {
 		name = "program"
 	}
+	l.javaOptions(s.Env) // below everything else: a config that is given wins over a system property
 	for _, k := range slices.Sorted(maps.Keys(s.Base)) {
 		l.put(k, s.Base[k], Origin{SourceFile, name})
 	}

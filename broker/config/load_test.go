@@ -112,7 +112,7 @@ func TestMissingFile(t *testing.T) {
 // What would be dangerous to ignore is refused; what is harmless is accepted and reported.
 func TestUnactedConfigs(t *testing.T) {
 	for key, val := range map[string]string{
-		"process.roles": "broker", "zookeeper.set.acl": "true", "authorizer.class.name": "com.example.Mine",
+		"process.roles": "broker", "zookeeper.ssl.crl.enable": "true", "authorizer.class.name": "com.example.Mine",
 		"create.topic.policy.class.name": "com.example.Policy", "zookeeper.metadata.migration.enable": "true",
 		"principal.builder.class": "com.example.Builder", "listener.name.plaintext.ssl.engine.factory.class": "com.example.Engine",
 	} {
@@ -133,6 +133,34 @@ func TestUnactedConfigs(t *testing.T) {
 	}
 	require.Contains(t, texts, "program: num.partition: unknown config, kept without effect; did you mean num.partitions?")
 	require.Contains(t, texts, "program: metric.reporters: accepted without effect: it names a part of the Java runtime or a Java class")
+}
+
+// KAFKA_OPTS is what Apache's start scripts hand to Java: what it says about ZooKeeper counts, below every config.
+func TestJavaOptions(t *testing.T) {
+	for opts, want := range map[string]string{
+		"-Djava.security.auth.login.config=/etc/kafka/jaas.conf":                           "/etc/kafka/jaas.conf",
+		"  -Xmx1g \"-Djava.security.auth.login.config=/a b/jaas.conf\"\t-Dother=1":         "/a b/jaas.conf",
+		"-Djava.security.auth.login.config='/a b/jaas.conf'":                               "/a b/jaas.conf",
+		"-Djava.security.auth.login.config==/only/this":                                    "/only/this",
+		"-Djava.security.auth.login.config=file:///url -Djava.security.auth.login.config2": "/url",
+		"-Djava.security.auth.login.config=file:/url":                                      "/url",
+		"": "",
+	} {
+		c, err := config.Load(config.Sources{Base: with(nil), Env: []string{"KAFKA_OPTS=" + opts}})
+		require.NoError(t, err, opts)
+		require.Equal(t, want, c.String(config.ZooKeeperSASLJAASFile), opts)
+	}
+	env := []string{"KAFKA_OPTS=-Dzookeeper.sasl.client=false -Dzookeeper.sasl.clientconfig=Mine " +
+		"-Dzookeeper.ssl.hostnameVerification=false -Dzookeeper.ssl.keyStore.location=/k.pem"}
+	c, err := config.Load(config.Sources{Base: with(map[string]string{"zookeeper.sasl.clientconfig": "Given"}), Env: env})
+	require.NoError(t, err)
+	require.False(t, c.Bool(config.ZooKeeperSASLClient))
+	require.Equal(t, "environment KAFKA_OPTS -Dzookeeper.sasl.client", c.Origin("zookeeper.sasl.client").Where)
+	require.Equal(t, "Given", c.String(config.ZooKeeperSASLClientConfig))
+	require.Empty(t, c.String(config.ZooKeeperSSLEndpointIdentificationAlgorithm))
+	require.Equal(t, "/k.pem", c.String(config.ZooKeeperSSLKeystoreLocation))
+	_, err = config.Load(config.Sources{Base: with(nil), Env: []string{`KAFKA_OPTS=-Da="b`}})
+	require.ErrorContains(t, err, "KAFKA_OPTS")
 }
 
 // Secrets do not show in errors, nor when they are printed.

@@ -7,6 +7,11 @@ const (
 	RecordValidation       StringKey = "record.validation"
 	AdminListener          StringKey = "admin.listener"
 	EventsRetained         IntKey    = "events.retained"
+
+	ZooKeeperSASLJAASFile     StringKey   = "zookeeper.sasl.jaas.file"
+	ZooKeeperSASLJAASConfig   PasswordKey = "zookeeper.sasl.jaas.config"
+	ZooKeeperSASLClient       BoolKey     = "zookeeper.sasl.client"
+	ZooKeeperSASLClientConfig StringKey   = "zookeeper.sasl.clientconfig"
 )
 
 // Values of our own configs.
@@ -48,6 +53,17 @@ func ownDefs() []Def {
 		str(AdminListener, "127.0.0.1:0", Medium, ReadOnly, hostPort(),
 			"Address host:port of the small HTTP server with /metrics, /livez, /readyz and /events. Port 0 takes a free port, which the "+
 				"broker publishes under /prekraft/brokers/<id> in ZooKeeper. Empty: no such server.", own),
+		str(ZooKeeperSASLJAASFile, unset, Medium, ReadOnly, anyValue,
+			"JAAS file whose section Client says who this broker is towards ZooKeeper. An Apache broker gets it by -Djava.security.auth.login.config in "+
+				"KAFKA_OPTS, which is understood here too.", own),
+		password(ZooKeeperSASLJAASConfig, unset, Medium, ReadOnly,
+			"The login module of that section itself, in the form of sasl.jaas.config: org.apache.zookeeper.server.auth.DigestLoginModule required "+
+				"username=\"...\" password=\"...\"; Wins over the file.", own),
+		boolean(ZooKeeperSASLClient, "true", Medium, ReadOnly,
+			"Whether the broker logs in at ZooKeeper when its login configuration has a section for that. An Apache broker gets it by "+
+				"-Dzookeeper.sasl.client. As there, false beside such a section is an error.", own),
+		str(ZooKeeperSASLClientConfig, "Client", Low, ReadOnly, anyValue,
+			"Name of the section of the JAAS file for ZooKeeper. An Apache broker gets it by -Dzookeeper.sasl.clientconfig.", own),
 		integer(EventsRetained, "10000", Low, ReadOnly, between(1, 10_000_000),
 			"How many of the latest events are kept in memory for the timeline. Each takes a few hundred bytes.", own),
 	)

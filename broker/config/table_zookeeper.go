@@ -12,7 +12,7 @@ func zookeeperDefs() []Def {
 		integer(ZooKeeperMaxInFlightRequests, "10", High, ReadOnly, atLeast(1),
 			"How many requests to ZooKeeper may be unanswered before the broker waits."),
 		boolean(ZooKeeperSetACL, "false", High, ReadOnly,
-			"Whether znodes are created with ACLs that only authenticated brokers may write. Needs SASL or mutual TLS to ZooKeeper.", refused(notYet)),
+			"Whether znodes are created with ACLs that only authenticated brokers may write. Needs SASL (a section Client in the JAAS file, see zookeeper.sasl.jaas.file) or mutual TLS to ZooKeeper."),
 		boolean(ZooKeeperSSLClientEnable, "false", Medium, ReadOnly,
 			"Whether connections to ZooKeeper use TLS.", refused(notYet)),
 		str(ZooKeeperClientCnxnSocket, unset, Medium, ReadOnly, anyValue,

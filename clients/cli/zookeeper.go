@@ -9,11 +9,12 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"github.com/prekraft/prekraft/zkutil/identity"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 )
 
 func (a *app) zookeeperCommand() *cobra.Command {
-	var listen, dataDir, logLevel string
+	var listen, dataDir, jaasFile, logLevel string
 	cmd := &cobra.Command{
 		Use:   "zookeeper",
 		Short: "Run the embedded ZooKeeper alone",
@@ -26,17 +27,24 @@ Clusters that matter use a real ZooKeeper ensemble.`,
 			if err != nil {
 				return err
 			}
-			return runZooKeeper(cmd.Context(), log, listen, dataDir)
+			var users map[string]string
+			if jaasFile != "" {
+				if users, err = identity.Users(jaasFile); err != nil {
+					return err
+				}
+			}
+			return runZooKeeper(cmd.Context(), log, listen, zkserver.Options{Dir: dataDir, Users: users})
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&listen, "listen", defaultZooKeeper, "`HOST:PORT` to listen on")
 	flags.StringVar(&dataDir, "data-dir", "", "keep the tree in `DIR` (default: in memory only)")
+	flags.StringVar(&jaasFile, "jaas", "", "let the users of the section Server of a JAAS `FILE` log in (SASL, DIGEST-MD5), as a real ZooKeeper does")
 	flags.StringVar(&logLevel, "log-level", "info", "error, warn, info or debug")
 	return cmd
 }
 
-func runZooKeeper(ctx context.Context, log *logrus.Logger, listen, dataDir string) error {
+func runZooKeeper(ctx context.Context, log *logrus.Logger, listen string, options zkserver.Options) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("%w; is another ZooKeeper running? choose another port with --listen", err)
@@ -44,7 +52,7 @@ func runZooKeeper(ctx context.Context, log *logrus.Logger, listen, dataDir strin
 	if host, _, _ := net.SplitHostPort(listen); host != "localhost" && !isLoopback(host) {
 		log.Warn("the embedded ZooKeeper has no replication and listens beyond this machine: it is meant for development and tests")
 	}
-	server, err := zkserver.New(zkserver.Options{Dir: dataDir, Sink: func(e zkserver.Event) {
+	options.Sink = func(e zkserver.Event) {
 		fields := logrus.Fields{}
 		if e.Session != 0 {
 			fields["session"] = fmt.Sprintf("0x%x", e.Session)
@@ -58,7 +66,8 @@ func runZooKeeper(ctx context.Context, log *logrus.Logger, listen, dataDir strin
 			return
 		}
 		entry.Info(string(e.Kind))
-	}})
+	}
+	server, err := zkserver.New(options)
 	if err != nil {
 		listener.Close()
 		return err

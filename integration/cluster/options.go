@@ -23,6 +23,7 @@ type options struct {
 	set            map[string]string
 	brokerSet      map[int32]map[string]string
 	zookeeper      string
+	users          map[string]string
 	logger         func(id int32) *logrus.Logger
 	sessionTimeout time.Duration
 	dataDir        string
@@ -62,6 +63,13 @@ func BrokerSet(id int32, key, value string) Option {
 // ZooKeeper makes the cluster use a running ZooKeeper (host:port,host:port/chroot). Each cluster gets a chroot of its own below that, which is deleted at the end.
 // It can't be combined with the in-memory network.
 func ZooKeeper(connect string) Option { return func(o *options) { o.zookeeper = connect } }
+
+// ZooKeeperUsers lets the embedded ZooKeeper know users with passwords (SASL, DIGEST-MD5). Brokers are one of them with
+//
+//	Set("zookeeper.sasl.jaas.config", `org.apache.zookeeper.server.auth.DigestLoginModule required username="kafka" password="secret";`)
+//
+// and with Set("zookeeper.set.acl", "true") their znodes are theirs.
+func ZooKeeperUsers(users map[string]string) Option { return func(o *options) { o.users = users } }
 
 // Logger takes all brokers' logs. By default the last lines of each broker's log are kept, and shown when the test fails.
 func Logger(log *logrus.Logger) Option {

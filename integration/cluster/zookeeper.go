@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/zkutil"
+	"github.com/prekraft/prekraft/zkutil/identity"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
@@ -26,6 +28,7 @@ func (c *Cluster) startZooKeeper() error {
 	}
 	server, err := zkserver.New(zkserver.Options{
 		TickTime: tick(c.options.sessionTimeout), MinSessionTimeout: 2 * tick(c.options.sessionTimeout), MaxSessionTimeout: max(5*time.Minute, c.options.sessionTimeout),
+		Users: c.options.users,
 	})
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (c *Cluster) removeChroot() {
 	at := strings.LastIndexByte(c.connect, '/')
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: c.connect[:at], SessionTimeout: DefaultSessionTimeout})
+	client, err := c.connectAs(ctx, zkutil.Config{Connect: c.connect[:at], SessionTimeout: DefaultSessionTimeout})
 	if err == nil {
 		err = client.DeleteRecursive(ctx, c.connect[at:])
 		_ = client.Close()
@@ -86,6 +89,20 @@ func (c *Cluster) removeChroot() {
 	if err != nil {
 		c.t.Logf("delete %s: %v", c.connect, err)
 	}
+}
+
+// connectAs opens a session with the identity that the brokers' configs give them.
+func (c *Cluster) connectAs(ctx context.Context, cfg zkutil.Config) (*zkutil.Client, error) {
+	set, err := config.Load(config.Sources{Base: c.options.set})
+	if err != nil {
+		return nil, err
+	}
+	who, err := identity.Of(set)
+	if err != nil {
+		return nil, err
+	}
+	cfg.SASL, cfg.TLS = who.SASL, who.TLS
+	return zkutil.Connect(ctx, cfg)
 }
 
 // ZooKeeper is the embedded ZooKeeper with its faults; nil with a running one.
@@ -158,7 +175,7 @@ func (c *Cluster) ZooKeeperClient() *zkutil.Client {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.options.patience)
 	defer cancel()
-	client, err := zkutil.Connect(ctx, cfg)
+	client, err := c.connectAs(ctx, cfg)
 	if err != nil {
 		c.t.Fatalf("connect to the cluster's ZooKeeper: %v", err)
 	}

@@ -37,8 +37,9 @@ type authID struct{ scheme, id string }
 
 // aclCache shares equal lists. It is emptied when it is full: sharing saves memory, nothing depends on it.
 type aclCache struct {
-	lists map[string]*aclList
-	key   []byte
+	lists      map[string]*aclList
+	key        []byte
+	sasl, x509 bool // the schemes beyond digest and ip that this server has
 }
 
 const (
@@ -46,7 +47,19 @@ const (
 	maxFreeACL    = 512 // bytes
 )
 
-func newACLCache() *aclCache { return &aclCache{lists: map[string]*aclList{}} }
+func newACLCache(sasl, x509 bool) *aclCache {
+	return &aclCache{lists: map[string]*aclList{}, sasl: sasl, x509: x509}
+}
+
+// proves says whether an identity of this scheme is one that auth expands to.
+func (c *aclCache) proves(scheme string) bool {
+	return scheme == "digest" || scheme == "super" || c.valid(scheme)
+}
+
+// valid says whether the server has one of the schemes that are there only when it is configured for them.
+func (c *aclCache) valid(scheme string) bool {
+	return scheme == "sasl" && c.sasl || scheme == "x509" && c.x509
+}
 
 func (c *aclCache) intern(entries []ACL) *aclList {
 	c.key = putACLs(c.key[:0], entries)
@@ -125,7 +138,7 @@ func (c *aclCache) fixup(in []aclEntry, ids []authID) (*aclList, Code) {
 		case "auth":
 			found := false
 			for _, id := range ids {
-				if id.scheme == "digest" || id.scheme == "super" {
+				if c.proves(id.scheme) {
 					add(ACL{e.perms, id.scheme, id.id})
 					found = true
 				}
@@ -143,6 +156,11 @@ func (c *aclCache) fixup(in []aclEntry, ids []authID) (*aclList, Code) {
 				return nil, CodeInvalidACL
 			}
 			add(ACL{e.perms, e.scheme, e.id})
+		case "sasl", "x509":
+			if !c.valid(e.scheme) || e.scheme == "sasl" && !validSASLID(e.id) {
+				return nil, CodeInvalidACL
+			}
+			add(ACL{e.perms, e.scheme, e.id})
 		default:
 			return nil, CodeInvalidACL
 		}
@@ -154,6 +172,12 @@ func (c *aclCache) fixup(in []aclEntry, ids []authID) (*aclList, Code) {
 func validDigestID(id string) bool {
 	id = strings.TrimRight(id, ":")
 	return strings.Count(id, ":") == 1
+}
+
+// validSASLID says whether id is a principal of Kerberos or a plain name, by the rule of the original's KerberosName.
+func validSASLID(id string) bool {
+	name, realm, has := strings.Cut(id, "@")
+	return !has || !strings.ContainsAny(realm, "@/") && strings.Count(name, "/") <= 1
 }
 
 func parseIPID(id string) (netip.Addr, int, bool) {
@@ -212,13 +236,21 @@ func (l *aclList) allows(perm int32, ids []authID) bool {
 			if id.scheme != e.Scheme {
 				continue
 			}
-			if e.Scheme == "ip" && matchIPID(id.id, e.ID) || e.Scheme != "ip" && id.id == e.ID {
+			switch {
+			case e.Scheme == "ip":
+				if matchIPID(id.id, e.ID) {
+					return true
+				}
+			case id.id == e.ID, id.scheme == "sasl" && id.id == superUser:
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// superUser is the SASL user that every entry of the scheme sasl lets in, as in the original.
+const superUser = "super"
 
 // masked hides the hashes of digest ids from callers who may not administer the node.
 func (l *aclList) masked() []ACL {

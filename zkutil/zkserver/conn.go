@@ -1,6 +1,7 @@
 package zkserver
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prekraft/prekraft/zkutil/sasl"
 )
 
 // readBatch is how much a reader hands to the core at once: all whole frames within it, or one larger frame.
@@ -53,8 +56,9 @@ type conn struct {
 	session  *session
 	asked    int64 // session id of the handshake
 	ids      []authID
-	batch    []byte // frames not handled yet, each with its length
-	owed     bool   // the reader waits for an ack
+	sasl     *sasl.Server // of the exchange under way or done; nil before the first message
+	batch    []byte       // frames not handled yet, each with its length
+	owed     bool         // the reader waits for an ack
 	blocked  blockReason
 	delayed  bool   // the rules were asked about the frame at the head of batch
 	waitZxid int64  // blockApply
@@ -127,6 +131,18 @@ func (c *conn) serve(s *Server) {
 func (c *conn) readAll(s *Server) (bool, error) {
 	if err := c.nc.SetReadDeadline(time.Now().Add(s.opts.HandshakeTimeout)); err != nil {
 		return false, err
+	}
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		if err := tc.Handshake(); err != nil {
+			return false, err
+		}
+		if certs := tc.ConnectionState().PeerCertificates; s.opts.X509 && len(certs) > 0 {
+			name, err := distinguishedName(certs[0].RawSubject)
+			if err != nil {
+				return false, err
+			}
+			c.ids = append(c.ids, authID{"x509", name}) // nobody else has seen the connection yet
+		}
 	}
 	var first [4]byte
 	if _, err := io.ReadFull(c.nc, first[:]); err != nil {

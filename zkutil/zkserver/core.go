@@ -88,7 +88,7 @@ func newCore(s *Server, opts Options) *core {
 		seed1, seed2 = rand.Uint64(), rand.Uint64()
 	}
 	k := &core{
-		s: s, opts: opts, acls: newACLCache(), rng: rand.New(rand.NewPCG(seed1, seed2)),
+		s: s, opts: opts, acls: newACLCache(len(opts.Users) > 0, opts.X509), rng: rand.New(rand.NewPCG(seed1, seed2)),
 		now:      time.Now(),
 		sessions: map[int64]*session{}, conns: map[uint64]*conn{},
 		frozen: map[string]int{}, ending: map[int64]EventKind{},

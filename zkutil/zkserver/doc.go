@@ -5,9 +5,9 @@
 //
 // Operations create, create2, createContainer, createTTL (if allowed), delete, exists, getData, setData, getACL, setACL,
 // getChildren, getChildren2, sync, ping, multi with check, multiRead, auth, setWatches, setWatches2, addWatch, removeWatches,
-// checkWatches, getEphemerals, getAllChildrenNumber, whoAmI, closeSession; digest and ip identities and ACLs; one-shot and persistent
-// watches; session resume, move and expiry; four-letter words. Not: quorum protocol, reconfig, SASL, quotas, TLS (give Serve
-// a TLS listener), ZooKeeper's own snapshot files.
+// checkWatches, getEphemerals, getAllChildrenNumber, whoAmI, closeSession; SASL with DIGEST-MD5; digest, sasl, x509 and ip identities and ACLs;
+// one-shot and persistent watches; session resume, move and expiry; four-letter words; TLS (give Serve a TLS listener). Not: quorum protocol,
+// reconfig, Kerberos, quotas, ZooKeeper's own snapshot files.
 //
 // # Shape
 //
@@ -51,7 +51,7 @@
 //     good: the transaction is in its log.
 //   - One-shot, persistent and recursive watches of a connection on one path stand side by side; in 3.8 the last one
 //     replaces the others (ZOOKEEPER-4466, fixed in 3.9).
-//   - No quotas, reconfig, SASL, throttling of requests.
+//   - No quotas, reconfig, Kerberos, throttling of requests.
 //
 // # Time
 //

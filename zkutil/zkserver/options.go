@@ -72,6 +72,14 @@ type Options struct {
 	// SuperDigest is the id, as Digest makes it, whose owner passes every ACL. Empty: nobody.
 	SuperDigest string
 
+	// Users are the users of the SASL mechanism DIGEST-MD5, with their passwords: the options user_NAME of the section Server of a real
+	// ZooKeeper's login configuration. A client that proves to be one of them has the identity sasl:NAME. With none, SASL messages are answered
+	// as a server without such a section does, and there is no scheme sasl.
+	Users map[string]string
+
+	// X509 takes the identity x509:SUBJECT from the certificate of a client that comes through a TLS listener (Serve) and showed one.
+	X509 bool
+
 	// Seed makes passwords and the order of children and of deletions at a session's end repeatable. 0: random.
 	Seed int64
 
@@ -93,7 +101,9 @@ const (
 	SessionResumed     EventKind = "session resumed"
 	SessionClosed      EventKind = "session closed"
 	SessionExpired     EventKind = "session expired"
-	SessionRefused     EventKind = "session refused"     // unknown id or wrong password
+	SessionRefused     EventKind = "session refused" // unknown id or wrong password
+	Authenticated      EventKind = "client authenticated"
+	AuthFailed         EventKind = "client authentication failed"
 	ConnectionRejected EventKind = "connection rejected" // too many, bad handshake, or a client ahead of this server
 	ConnectionCut      EventKind = "connection cut"      // protocol violation or full queue: see Err
 	LogOpened          EventKind = "log opened"          // Err tells of a torn tail that was cut off, if any

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/prekraft/prekraft/zkutil/sasl"
 )
 
 var (
@@ -142,6 +144,8 @@ func (k *core) execute(c *conn, op Op, body []byte) result {
 		return result{zxid: x.zxid, fin: true}
 	case OpAuth:
 		return k.auth(c, body)
+	case OpSASL:
+		return k.saslMessage(c, body)
 	case OpExists, OpGetData, OpGetACL, OpGetChildren, OpGetChildren2, OpMultiRead, OpGetEphemerals,
 		OpGetAllChildrenNumber, OpWhoAmI:
 		return k.executeRead(c, op, body)
@@ -272,6 +276,34 @@ func (k *core) auth(c *conn, body []byte) result {
 		return result{code: CodeAuthFailed, fixed: true, fin: true}
 	}
 	return result{fixed: true}
+}
+
+// saslMessage handles one message of the exchange that gives a connection the identity of a user.
+func (k *core) saslMessage(c *conn, body []byte) result {
+	d := decoder{b: body}
+	token := d.buffer()
+	if d.err != nil {
+		return result{code: CodeMarshallingError, fixed: true, fin: true}
+	}
+	if len(k.opts.Users) == 0 {
+		return result{fixed: true, body: putInt32(nil, -1)}
+	}
+	if c.sasl == nil {
+		c.sasl = sasl.NewServer(func(user string) (string, bool) {
+			password, known := k.opts.Users[user]
+			return password, known
+		}, nil)
+	}
+	reply, done, err := c.sasl.Step(token)
+	if err != nil {
+		k.tell(Event{Kind: AuthFailed, Session: c.sessionID(), Remote: c.remote, Err: err})
+		return result{code: CodeAuthFailed, fixed: true, body: putInt32(nil, -1), fin: true}
+	}
+	if done {
+		c.addID(authID{"sasl", c.sasl.User()})
+		k.tell(Event{Kind: Authenticated, Session: c.sessionID(), Remote: c.remote})
+	}
+	return result{fixed: true, body: putBuffer(nil, reply)}
 }
 
 const (

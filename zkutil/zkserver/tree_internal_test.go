@@ -80,7 +80,7 @@ func TestIPMatch(t *testing.T) {
 
 // The shared lists are bounded; what is shared does not change what is allowed.
 func TestACLCacheIsBounded(t *testing.T) {
-	c := newACLCache()
+	c := newACLCache(false, false)
 	for i := range 10 * maxSharedACLs {
 		l := c.intern([]ACL{{PermRead, "digest", "u" + strconv.Itoa(i) + ":x"}})
 		require.LessOrEqual(t, len(c.lists), maxSharedACLs)
