@@ -88,7 +88,7 @@ func TestUsers(t *testing.T) {
 	require.Equal(t, map[string]string{"super": "s", "kafka": "k"}, users)
 	for text, want := range map[string]string{
 		"": "no section Server", "Server { a.B required; };": "no section Server",
-		"Server { org.apache.zookeeper.server.auth.DigestLoginModule required; };":            "no users",
+		"Server { org.apache.zookeeper.server.auth.DigestLoginModule required; };":           "no users",
 		`Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_="x"; };`: "no username",
 	} {
 		_, err := identity.Users(file(t, text))
