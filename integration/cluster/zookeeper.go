@@ -5,6 +5,7 @@ import (
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"time"
@@ -93,7 +94,9 @@ func (c *Cluster) removeChroot() {
 
 // connectAs opens a session with the identity that the brokers' configs give them.
 func (c *Cluster) connectAs(ctx context.Context, cfg zkutil.Config) (*zkutil.Client, error) {
-	set, err := config.Load(config.Sources{Base: c.options.set})
+	base := maps.Clone(c.options.set)
+	base[string(config.ZooKeeperConnect)] = c.connect
+	set, err := config.Load(config.Sources{Base: base})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,9 @@ import (
 
 func load(t *testing.T, set map[string]string, env ...string) *config.Config {
 	t.Helper()
-	c, err := config.Load(config.Sources{Base: set, Env: env})
+	base := map[string]string{"zookeeper.connect": "zk:2181"}
+	maps.Copy(base, set)
+	c, err := config.Load(config.Sources{Base: base, Env: env})
 	require.NoError(t, err)
 	return c
 }
