@@ -63,10 +63,14 @@ func at(t testing.TB, c *cluster.Cluster, id int32, group string) *member {
 // joinOnce sends one JoinGroup.
 func (m *member) joinOnce() *wire.JoinGroupResponse {
 	m.t.Helper()
-	return ask[*wire.JoinGroupResponse](m.t, m.conn, &wire.JoinGroupRequest{
+	return ask[*wire.JoinGroupResponse](m.t, m.conn, m.joinRequest(), 9)
+}
+
+func (m *member) joinRequest() *wire.JoinGroupRequest {
+	return &wire.JoinGroupRequest{
 		GroupID: m.group, SessionTimeoutMs: int32(m.session.Milliseconds()), RebalanceTimeoutMs: 60_000, MemberID: m.id, GroupInstanceID: m.instance, ProtocolType: "consumer",
 		Protocols: []wire.JoinGroupRequestProtocol{{Name: "range", Metadata: subscription("orders")}},
-	}, 9)
+	}
 }
 
 // join joins, and takes the member id that it is given.
@@ -112,6 +116,14 @@ func (m *member) shares() []int {
 		list = append(list, int(binary.BigEndian.Uint32(b)))
 	}
 	return list
+}
+
+// try sends a request that may stay without an answer.
+func (m *member) try(req wire.Request, version int16) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := m.conn.Do(ctx, req, version)
+	return err
 }
 
 func (m *member) beat() wire.Error {
