@@ -213,7 +213,7 @@ func (a *app) watchOffsets(ctx context.Context, look func(context.Context) ([]of
 		for i := range all {
 			c := &all[i]
 			key := c.Group + " " + c.TopicPartition.String()
-			state, err := json.Marshal([]any{c.Verdict, c.ZnodeOffset, c.Topic.Offset})
+			state, err := json.Marshal([]any{c.Verdict, c.OnItsWay(), c.ZnodeOffset, c.Topic.Offset})
 			if err != nil {
 				return err
 			}

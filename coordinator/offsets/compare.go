@@ -230,6 +230,12 @@ func (c *Comparison) fresh() bool {
 	return c.Storage == Dual.String() && at != 0 && c.NowMs-at < mirrorPatience.Milliseconds()
 }
 
+// OnItsWay says that the stores differ only because the commit is so new: what is missing in ZooKeeper is about to be written.
+func (c *Comparison) OnItsWay() bool {
+	later, _ := c.znodeIsLater()
+	return (c.Verdict == KafkaOnly || c.Verdict == KafkaAhead || c.Verdict == ZKAhead) && !later && c.fresh()
+}
+
 func (c *Comparison) whyDifferent() string {
 	later, known := c.znodeIsLater()
 	apart := Age(max(c.committedMs()-c.Znode.MtimeMs, c.Znode.MtimeMs-c.committedMs()))
