@@ -14,8 +14,8 @@ import (
 // ErrNoEligibleLeader is the result of an election without a candidate: no live replica may lead the partition.
 var ErrNoEligibleLeader = errors.New("no eligible leader")
 
-// startPartitions gives every partition its first state at failover and elects leaders for those without a live one.
-func (c *Controller) startPartitions(ctx context.Context) error {
+// startPartitions gives every partition its first state at failover and elects leaders for those without a live one, as b is to tell.
+func (c *Controller) startPartitions(ctx context.Context, b *batch) error {
 	c.cluster.allPartitions(func(p *partition) {
 		switch {
 		case !p.led:
@@ -26,7 +26,8 @@ func (c *Controller) startPartitions(ctx context.Context) error {
 			c.cluster.setState(p, OfflinePartition)
 		}
 	})
-	return c.triggerOnline(ctx)
+	_, err := c.bringOnlineIn(ctx, b, c.leaderless(func(*topic) bool { return true }), StrategyOffline, false)
+	return err
 }
 
 // triggerOnline elects leaders for all partitions that have none, except those of topics being deleted.
@@ -35,14 +36,18 @@ func (c *Controller) triggerOnline(ctx context.Context) error {
 }
 
 func (c *Controller) triggerOnlineFor(ctx context.Context, wanted func(*topic) bool) error {
-	var ps []*partition
+	_, err := c.bringOnline(ctx, c.leaderless(wanted), StrategyOffline, false)
+	return err
+}
+
+// leaderless returns the partitions without a leader, except those of topics being deleted.
+func (c *Controller) leaderless(wanted func(*topic) bool) (ps []*partition) {
 	c.cluster.allPartitions(func(p *partition) {
 		if (p.state == NewPartition || p.state == OfflinePartition) && !p.topic.deleting && wanted(p.topic) {
 			ps = append(ps, p)
 		}
 	})
-	_, err := c.bringOnline(ctx, ps, StrategyOffline, false)
-	return err
+	return ps
 }
 
 // setPartitions moves partitions to a state that needs no decision: New, Offline or NonExistent.
@@ -67,11 +72,20 @@ func (c *Controller) setPartitionState(p *partition, to PartitionState) {
 // bringOnline initialises new partitions and elects leaders for the others, then sends one round of requests. It
 // returns one result per partition; a partition without a candidate keeps its state.
 func (c *Controller) bringOnline(ctx context.Context, ps []*partition, s Strategy, unclean bool) ([]error, error) {
+	b := c.newBatch()
+	out, err := c.bringOnlineIn(ctx, b, ps, s, unclean)
+	if err == nil {
+		b.send()
+	}
+	return out, err
+}
+
+// bringOnlineIn is bringOnline with a batch that the caller sends.
+func (c *Controller) bringOnlineIn(ctx context.Context, b *batch, ps []*partition, s Strategy, unclean bool) ([]error, error) {
 	out := make([]error, len(ps))
 	if len(ps) == 0 {
 		return out, nil
 	}
-	b := c.newBatch()
 	var fresh, rest []int
 	for i, p := range ps {
 		switch {
@@ -90,7 +104,6 @@ func (c *Controller) bringOnline(ctx context.Context, ps []*partition, s Strateg
 	if err := c.electLeaders(ctx, b, ps, append(rest, adopted...), out, s, unclean); err != nil {
 		return out, err
 	}
-	b.send()
 	for i, p := range ps {
 		if out[i] != nil {
 			c.refuse(p, NoLeader, OnlinePartition.String(), out[i])

@@ -8,10 +8,9 @@ import (
 
 // The replica state machine: what to tell the broker of a replica, and when to take it out of the ISR.
 
-// startReplicas gives every assigned replica its first state at failover and tells the brokers everything: replicas that
-// are online get their role, those that are not leave the ISRs.
-func (c *Controller) startReplicas(ctx context.Context) error {
-	var online, offline []replica
+// startReplicas gives every assigned replica its first state at failover and puts the roles of those that are online into b. It returns those that are not.
+func (c *Controller) startReplicas(ctx context.Context, b *batch) (offline []replica, err error) {
+	var online []replica
 	c.cluster.allPartitions(func(p *partition) {
 		for _, id := range p.replicas {
 			if c.cluster.online(p, id) {
@@ -24,18 +23,22 @@ func (c *Controller) startReplicas(ctx context.Context) error {
 			}
 		}
 	})
-	if err := c.moveReplicas(ctx, online, OnlineReplica); err != nil {
-		return err
-	}
-	return c.moveReplicas(ctx, offline, OfflineReplica)
+	return offline, c.moveReplicasIn(ctx, b, online, OnlineReplica)
 }
 
 // moveReplicas moves replicas to a state and sends one round of requests for all of them. Replicas for which the
 // transition is not valid, or for which it cannot be made, are reported and keep their state.
 func (c *Controller) moveReplicas(ctx context.Context, rs []replica, to ReplicaState) error {
-	if len(rs) == 0 {
-		return nil
+	b := c.newBatch()
+	if err := c.moveReplicasIn(ctx, b, rs, to); err != nil {
+		return err
 	}
+	b.send()
+	return nil
+}
+
+// moveReplicasIn is moveReplicas with a batch that the caller sends.
+func (c *Controller) moveReplicasIn(ctx context.Context, b *batch, rs []replica, to ReplicaState) error {
 	valid := make([]replica, 0, len(rs))
 	for _, r := range rs {
 		if from := r.p.replicaState(r.id); !to.validFrom(from) {
@@ -44,13 +47,8 @@ func (c *Controller) moveReplicas(ctx context.Context, rs []replica, to ReplicaS
 		}
 		valid = append(valid, r)
 	}
-	b := c.newBatch()
 	if to == OfflineReplica {
-		if err := c.takeOffline(ctx, b, valid); err != nil {
-			return err
-		}
-		b.send()
-		return nil
+		return c.takeOffline(ctx, b, valid)
 	}
 	for _, r := range valid {
 		switch to {
@@ -78,7 +76,6 @@ func (c *Controller) moveReplicas(ctx context.Context, rs []replica, to ReplicaS
 		}
 		c.setReplicaState(r, to)
 	}
-	b.send()
 	return nil
 }
 

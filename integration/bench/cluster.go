@@ -21,6 +21,7 @@ type cluster struct {
 	zookeepers string    // zookeeper.connect
 	broker     *server   // the first
 	brokers    []*server // by broker id, from 1 on
+	keep       bool
 }
 
 func freePort() (string, error) {
@@ -58,7 +59,7 @@ func (b *bench) newCluster(zookeeper string, brokers int, properties string) (*c
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, zookeepers: zookeeper}
+	c := &cluster{dir: dir, zookeepers: zookeeper, keep: b.keep}
 	if zookeeper == "" {
 		if c.zookeepers, err = freePort(); err != nil {
 			return nil, err
@@ -70,7 +71,7 @@ func (b *bench) newCluster(zookeeper string, brokers int, properties string) (*c
 		c.zookeeper = &server{cmd: cmd, done: done, address: c.zookeepers}
 	}
 	for id := 1; id <= brokers; id++ {
-		s, err := c.prepare(id, properties)
+		s, err := c.prepare(id, properties, b.logLevel)
 		if err != nil {
 			c.stop()
 			return nil, err
@@ -82,7 +83,7 @@ func (b *bench) newCluster(zookeeper string, brokers int, properties string) (*c
 }
 
 // prepare writes a broker's properties.
-func (c *cluster) prepare(id int, properties string) (*server, error) {
+func (c *cluster) prepare(id int, properties, logLevel string) (*server, error) {
 	address, err := freePort()
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (c *cluster) prepare(id int, properties string) (*server, error) {
 	text := fmt.Sprintf("broker.id=%d\nzookeeper.connect=%s\nlisteners=PLAINTEXT://%s\nlog.dirs=%s\nadmin.listener=\n%s",
 		id, c.zookeepers, address, filepath.Join(dir, "data"), properties)
 	file := filepath.Join(dir, "server.properties")
-	return &server{address: address, dir: dir, args: []string{"broker", "--config", file, "--log-level", "error"}}, os.WriteFile(file, []byte(text), 0o600)
+	return &server{address: address, dir: dir, args: []string{"broker", "--config", file, "--log-level", logLevel}}, os.WriteFile(file, []byte(text), 0o600)
 }
 
 func waitForPort(address string) error {
@@ -159,7 +160,11 @@ func (c *cluster) stop() {
 		}
 	}
 	if c.zookeeper != nil {
-		c.zookeeper.stop(syscall.SIGTERM)
+		c.zookeeper.discard()
+	}
+	if c.keep {
+		row("kept %s", c.dir)
+		return
 	}
 	os.RemoveAll(c.dir)
 }

@@ -47,6 +47,8 @@ type bench struct {
 	self   string
 
 	realZooKeeper bool
+	logLevel      string
+	keep          bool
 
 	figures []figure
 }
@@ -65,6 +67,8 @@ func main() {
 	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs")
 	flag.Float64Var(&b.gb, "gb", 1, "gigabytes per run")
 	flag.BoolVar(&b.realZooKeeper, "real-zookeeper", false, "failover, shutdown, restart and idlefollower with Apache's ZooKeeper")
+	flag.StringVar(&b.logLevel, "log-level", "error", "of the brokers, into broker.err")
+	flag.BoolVar(&b.keep, "keep", false, "keep the brokers' directories")
 	flag.Parse()
 	var err error
 	if b.self, err = os.Executable(); err != nil {
