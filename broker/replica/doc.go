@@ -25,7 +25,8 @@
 // ISR, and whoever may be in it because a change is under way (KIP-497). Who is in the ISR is the controller's decision; a leader proposes.
 //
 // Two things are faster than in Kafka. After an error a partition's fetches pause for 10 ms first and only then for longer, since most errors are those of a leader that is
-// about to learn that it leads. And a fetch that waits for records is given up when partitions join its fetcher, so that they don't wait with it.
+// about to learn that it leads; the other partitions' fetch doesn't wait for records any longer than until the first pause ends. And a fetch that waits for records is given up when
+// partitions join its fetcher, so that they don't wait with it.
 //
 // # Fetch sessions
 //

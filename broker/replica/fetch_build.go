@@ -55,7 +55,7 @@ func (f *fetcher) build(now time.Time) (*wire.FetchRequest, int16) {
 	c := &f.manager.config
 	req := &wire.FetchRequest{
 		ReplicaID: -1, ReplicaState: wire.FetchRequestReplicaState{ReplicaID: -1, ReplicaEpoch: -1},
-		MaxWaitMs: int32(c.Follow.MaxWait.Milliseconds()), MinBytes: int32(c.Follow.MinBytes), MaxBytes: int32(c.Follow.ResponseMaxBytes),
+		MaxWaitMs: f.waitLocked(now), MinBytes: int32(c.Follow.MinBytes), MaxBytes: int32(c.Follow.ResponseMaxBytes),
 		SessionID: f.session.id, SessionEpoch: f.session.epoch,
 	}
 	if version >= 15 {
@@ -73,6 +73,15 @@ func (f *fetcher) build(now time.Time) (*wire.FetchRequest, int16) {
 		return nil, 0
 	}
 	return req, version
+}
+
+// waitLocked is how many milliseconds the leader may wait for records: no longer than until the first pause of a partition is over, or that one would wait with the others.
+func (f *fetcher) waitLocked(now time.Time) int32 {
+	wait := f.manager.config.Follow.MaxWait
+	if first := f.firstDelayedLocked(); !first.IsZero() {
+		wait = min(wait, max(first.Sub(now), time.Millisecond))
+	}
+	return int32((wait + time.Millisecond - 1).Milliseconds()) // rounded up: a millisecond too early is a request for nothing
 }
 
 // fullLocked names every partition that is ready.
@@ -121,6 +130,16 @@ func (f *fetcher) incrementalLocked(topics *requestTopics) {
 		topics.forget(key)
 	}
 	clear(f.mu.forgotten)
+}
+
+// firstDelayedLocked is when the first pause ends, zero when there is none.
+func (f *fetcher) firstDelayedLocked() (first time.Time) {
+	for _, s := range f.mu.delayed {
+		if first.IsZero() || s.until.Before(first) {
+			first = s.until
+		}
+	}
+	return first
 }
 
 // expireDelaysLocked makes the partitions ready whose pause is over.

@@ -192,8 +192,12 @@ func (f *fetcher) maxLag() int64 {
 func (f *fetcher) hurry() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.hurryLocked()
+}
+
+func (f *fetcher) hurryLocked() {
 	if f.mu.interrupt == nil {
-		return
+		return // whatever is sent next looks itself whether it lacks somebody
 	}
 	exchange := f.mu.exchange
 	time.AfterFunc(longPoll, func() {
@@ -231,12 +235,7 @@ func (f *fetcher) run(ctx context.Context) {
 func (f *fetcher) rest(ctx context.Context, now time.Time) {
 	var next <-chan time.Time
 	f.mu.Lock()
-	var first time.Time
-	for _, s := range f.mu.delayed {
-		if first.IsZero() || s.until.Before(first) {
-			first = s.until
-		}
-	}
+	first := f.firstDelayedLocked()
 	f.mu.Unlock()
 	if !first.IsZero() {
 		timer := time.NewTimer(first.Sub(now))
@@ -260,6 +259,9 @@ func (f *fetcher) exchange(ctx context.Context, req *wire.FetchRequest, version 
 	f.mu.Lock()
 	f.mu.exchange++
 	f.mu.interrupt = cancel
+	if len(f.mu.dirty) > 0 { // added since the request was made
+		f.hurryLocked()
+	}
 	f.mu.Unlock()
 	err := f.connect(under)
 	if err == nil {
