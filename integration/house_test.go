@@ -17,6 +17,7 @@ var rooms = map[string][]string{
 	"broker/record":           {},
 	"broker/config":           {},
 	"broker/config/jaas":      {},
+	"broker/config/tlsconfig": {},
 	"broker/telemetry":        {},
 	"zkutil/znode":            {},
 	"zkutil/sasl":             {},
@@ -45,13 +46,15 @@ var rooms = map[string][]string{
 
 // libraries says where a library may be imported, tests aside.
 var libraries = map[string][]string{
-	"github.com/go-zookeeper/zk":  {"zkutil", "integration/"},
-	"github.com/IBM/sarama":       {"clients/", "integration/"},
-	"github.com/spf13/viper":      {"broker/config", "clients/cli"},
-	"github.com/spf13/cobra":      {"clients/cli", "integration/"},
-	"github.com/sirupsen/logrus":  {"broker", "clients/cli", "broker/telemetry", "integration/"},
-	"github.com/stretchr/testify": {"integration/"},
-	"testing":                     {"integration/"},
+	"github.com/go-zookeeper/zk":              {"zkutil", "integration/"},
+	"github.com/IBM/sarama":                   {"clients/", "integration/"},
+	"github.com/spf13/viper":                  {"broker/config", "clients/cli"},
+	"github.com/spf13/cobra":                  {"clients/cli", "integration/"},
+	"software.sslmate.com/src/go-pkcs12":      {"broker/config/tlsconfig"},
+	"github.com/pavlo-v-chernykh/keystore-go": {"broker/config/tlsconfig"},
+	"github.com/sirupsen/logrus":              {"broker", "clients/cli", "broker/telemetry", "integration/"},
+	"github.com/stretchr/testify":             {"integration/"},
+	"testing":                                 {"integration/"},
 }
 
 // TestImportsRunDownwards holds the house to its plan (docs/architecture.md).

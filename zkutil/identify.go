@@ -175,6 +175,9 @@ func secure(ctx context.Context, nc net.Conn, cfg *tls.Config, addr string) (net
 	tc := tls.Client(nc, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
+		if alert := (*net.OpError)(nil); errors.As(err, &alert) && alert.Op == "remote error" && !hasCertificate(cfg) {
+			return nil, fmt.Errorf("TLS with ZooKeeper: %w (it may want a client certificate, and none was shown)", err)
+		}
 		return nil, fmt.Errorf("TLS with ZooKeeper: %w", err)
 	}
 	return tc, nil

@@ -64,6 +64,8 @@ const (
 	newGroups  = "belongs to the new group protocols, which need KRaft"
 	byDesign   = "tunes a mechanism this broker does not need"
 	notYet     = "is not implemented yet"
+
+	noRevocation = "asks for a check of revoked certificates, which this broker cannot make"
 )
 
 type modifier func(*Def)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/tls"
 	"io"
 	"maps"
 	"time"
@@ -24,6 +25,7 @@ type options struct {
 	brokerSet      map[int32]map[string]string
 	zookeeper      string
 	users          map[string]string
+	zookeeperTLS   *tls.Config
 	logger         func(id int32) *logrus.Logger
 	sessionTimeout time.Duration
 	dataDir        string
@@ -70,6 +72,10 @@ func ZooKeeper(connect string) Option { return func(o *options) { o.zookeeper = 
 //
 // and with Set("zookeeper.set.acl", "true") their znodes are theirs.
 func ZooKeeperUsers(users map[string]string) Option { return func(o *options) { o.users = users } }
+
+// ZooKeeperTLS makes the embedded ZooKeeper speak TLS, and know clients by the certificates they show (the scheme x509). Brokers need zookeeper.ssl.client.enable and
+// what goes with it.
+func ZooKeeperTLS(server *tls.Config) Option { return func(o *options) { o.zookeeperTLS = server } }
 
 // Logger takes all brokers' logs. By default the last lines of each broker's log are kept, and shown when the test fails.
 func Logger(log *logrus.Logger) Option {

@@ -1,7 +1,10 @@
 package cluster_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/prekraft/prekraft/broker"
+	"github.com/prekraft/prekraft/broker/config/tlsconfig"
 	"github.com/prekraft/prekraft/integration/cluster"
 	"github.com/prekraft/prekraft/zkutil"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
@@ -165,4 +169,93 @@ func TestSecuredSessions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// stores are files of one key and its certificate, for localhost, made by Java's keytool and by openssl.
+const stores = "../../broker/config/tlsconfig/testdata/"
+
+// tlsServer is what the embedded ZooKeeper shows and wants to see.
+func tlsServer(t *testing.T, clients tls.ClientAuthType) *tls.Config {
+	t.Helper()
+	own, err := tlsconfig.Store{Location: stores + "java.p12", Password: "secret-1"}.Certificate()
+	require.NoError(t, err)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(own.Leaf)
+	return &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: clients, ClientCAs: trusted}
+}
+
+// overTLS are the options of brokers that reach ZooKeeper by TLS, with further configs.
+func overTLS(server *tls.Config, more ...string) []cluster.Option {
+	options := []cluster.Option{
+		cluster.ZooKeeperTLS(server), cluster.Set("zookeeper.ssl.client.enable", "true"),
+		cluster.Set("zookeeper.clientCnxnSocket", "org.apache.zookeeper.ClientCnxnSocketNetty"),
+		cluster.Set("zookeeper.ssl.truststore.location", stores+"trust.jks"), cluster.Set("zookeeper.ssl.truststore.password", "secret-1"),
+	}
+	for i := 0; i < len(more); i += 2 {
+		options = append(options, cluster.Set(more[i], more[i+1]))
+	}
+	return options
+}
+
+// With a client certificate alone the znodes belong to its subject, as Java writes it.
+func TestTLSIdentity(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, overTLS(tlsServer(t, tls.RequireAndVerifyClientCert), "zookeeper.set.acl", "true", "zookeeper.ssl.keystore.location", stores+"aes256.pem",
+		"zookeeper.ssl.keystore.password", "secret-1")...)
+	roundTrip(t, c)
+	mine := zkserver.ACL{Perms: 31, Scheme: "x509", ID: "CN=kafka,OU=brokers,O=Example"}
+	check := func() {
+		t.Helper()
+		for path, acl := range acls(c) {
+			if path != znode.ConsumersPath {
+				require.Equal(t, mine, acl[0], path)
+			}
+		}
+	}
+	check()
+	c.ExpireSession(1)
+	c.ZooKeeper().DropConnections(nil)
+	c.WaitReady()
+	require.NoError(t, c.Admin(t).CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
+	check()
+}
+
+// TLS without a client certificate encrypts, and SASL over it gives the identity.
+func TestTLSWithSASL(t *testing.T) {
+	t.Parallel()
+	options := append(overTLS(tlsServer(t, tls.NoClientCert), "zookeeper.ssl.enabled.protocols", "TLSv1.2,TLSv1.3"), secured()...)
+	c := cluster.Start(t, append(options, cluster.Brokers(2))...)
+	acl, err := c.ZooKeeperClient().ACL(t.Context(), "/config/users")
+	require.NoError(t, err)
+	require.Equal(t, []znode.ACL{{Perms: 31, Scheme: "sasl", ID: "kafka"}}, acl)
+}
+
+// What is wrong with TLS shows in the error of a broker that can't start.
+func TestTLSThatFails(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, append(overTLS(tlsServer(t, tls.RequireAndVerifyClientCert), "zookeeper.ssl.keystore.location", stores+"plain.pem"), cluster.Brokers(1))...)
+	trust := map[string]string{"zookeeper.ssl.truststore.location": stores + "trust.pem"}
+	for name, test := range map[string]struct {
+		set  map[string]string
+		want string
+	}{
+		"password":       {map[string]string{"zookeeper.ssl.keystore.location": stores + "java.jks", "zookeeper.ssl.keystore.password": "mistaken"}, "key store " + stores + "java.jks"},
+		"no such file":   {map[string]string{"zookeeper.ssl.truststore.location": "/nowhere.jks"}, "trust store /nowhere.jks"},
+		"untrusted":      {map[string]string{"zookeeper.ssl.truststore.location": "", "zookeeper.connection.timeout.ms": "500"}, "certificate"},
+		"no certificate": {map[string]string{"zookeeper.ssl.keystore.location": "", "zookeeper.connection.timeout.ms": "500"}, "certificate"},
+		"plain text":     {map[string]string{"zookeeper.ssl.client.enable": "false", "zookeeper.connection.timeout.ms": "500"}, "closed the connection"},
+		"set.acl":        {map[string]string{"zookeeper.ssl.keystore.location": "", "zookeeper.set.acl": "true"}, "zookeeper.set.acl is true, but"},
+		"protocol":       {map[string]string{"zookeeper.ssl.protocol": "SSLv3"}, "zookeeper.ssl: protocol SSLv3 is not known"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := maps.Clone(trust)
+			maps.Copy(set, test.set)
+			options, err := c.BrokerOptions(7, set)
+			require.NoError(t, err)
+			b, err := broker.New(options)
+			require.NoError(t, err)
+			defer b.Close(t.Context())
+			require.ErrorContains(t, b.Start(t.Context()), test.want)
+		})
+	}
 }

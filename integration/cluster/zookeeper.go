@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	cryptorand "crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +30,7 @@ func (c *Cluster) startZooKeeper() error {
 	}
 	server, err := zkserver.New(zkserver.Options{
 		TickTime: tick(c.options.sessionTimeout), MinSessionTimeout: 2 * tick(c.options.sessionTimeout), MaxSessionTimeout: max(5*time.Minute, c.options.sessionTimeout),
-		Users: c.options.users,
+		Users: c.options.users, X509: c.options.zookeeperTLS != nil,
 	})
 	if err != nil {
 		return err
@@ -45,6 +46,9 @@ func (c *Cluster) startZooKeeper() error {
 		return err
 	}
 	c.connect = listener.Addr().String()
+	if c.options.zookeeperTLS != nil {
+		listener = tls.NewListener(listener, c.options.zookeeperTLS)
+	}
 	go func() { _ = server.Serve(listener) }() // ends with the server's Close, which waits for it
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prekraft/prekraft/broker/config"
 	"github.com/prekraft/prekraft/broker/config/jaas"
+	"github.com/prekraft/prekraft/broker/config/tlsconfig"
 	"github.com/prekraft/prekraft/zkutil/sasl"
 )
 
@@ -45,12 +46,36 @@ func Of(c *config.Config) (Identity, error) {
 		}
 		id.SASL = &l
 	}
-	if c.Bool(config.ZooKeeperSetACL) && id.SASL == nil {
+	if id.TLS, err = transport(c); err != nil {
+		return id, fmt.Errorf("zookeeper.ssl: %w", err)
+	}
+	if c.Bool(config.ZooKeeperSetACL) && id.SASL == nil && (id.TLS == nil || len(id.TLS.Certificates) == 0) {
 		return id, fmt.Errorf("%s is true, but ZooKeeper client TLS configuration identifying at least %s, %s, and %s was not present and the verification of the JAAS login file failed "+
 			"[java.security.auth.login.config=%s, zookeeper.sasl.client=%t, zookeeper.sasl.clientconfig=%s]", config.ZooKeeperSetACL, config.ZooKeeperSSLClientEnable,
 			config.ZooKeeperClientCnxnSocket, config.ZooKeeperSSLKeystoreLocation, c.String(config.ZooKeeperSASLJAASFile), c.Bool(config.ZooKeeperSASLClient), c.String(config.ZooKeeperSASLClientConfig))
 	}
 	return id, nil
+}
+
+// transport reads zookeeper.ssl.*; nil is plain text.
+func transport(c *config.Config) (*tls.Config, error) {
+	if !c.Bool(config.ZooKeeperSSLClientEnable) {
+		return nil, nil //nolint:nilnil // no TLS is what was asked for
+	}
+	protocols := c.List(config.ZooKeeperSSLEnabledProtocols)
+	if len(protocols) == 0 {
+		protocols = []string{c.String(config.ZooKeeperSSLProtocol)}
+	}
+	store := func(location, kind config.StringKey, password config.PasswordKey) tlsconfig.Store {
+		secret, _ := c.Password(password)
+		return tlsconfig.Store{Location: c.String(location), Type: c.String(kind), Password: secret.Reveal()}
+	}
+	return tlsconfig.Settings{
+		KeyStore:   store(config.ZooKeeperSSLKeystoreLocation, config.ZooKeeperSSLKeystoreType, config.ZooKeeperSSLKeystorePassword),
+		TrustStore: store(config.ZooKeeperSSLTruststoreLocation, config.ZooKeeperSSLTruststoreType, config.ZooKeeperSSLTruststorePassword),
+		Protocols:  protocols, CipherSuites: c.List(config.ZooKeeperSSLCipherSuites),
+		VerifyHost: strings.EqualFold(c.String(config.ZooKeeperSSLEndpointIdentificationAlgorithm), "https"),
+	}.Client()
 }
 
 // section names the place of the login configuration.

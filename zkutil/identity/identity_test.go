@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"crypto/tls"
 	"maps"
 	"os"
 	"path/filepath"
@@ -83,6 +84,35 @@ func TestRefusals(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+const stores = "../../broker/config/tlsconfig/testdata/"
+
+func TestTransport(t *testing.T) {
+	on := map[string]string{"zookeeper.ssl.client.enable": "true", "zookeeper.ssl.keystore.location": stores + "java.p12", "zookeeper.ssl.keystore.password": "secret-1"}
+	id, err := identity.Of(load(t, on))
+	require.NoError(t, err)
+	require.Len(t, id.TLS.Certificates, 1)
+	require.EqualValues(t, tls.VersionTLS12, id.TLS.MaxVersion, "zookeeper.ssl.protocol")
+	require.False(t, id.TLS.InsecureSkipVerify)
+	on["zookeeper.set.acl"], on["zookeeper.ssl.endpoint.identification.algorithm"], on["zookeeper.ssl.enabled.protocols"] = "true", "", "TLSv1.3"
+	id, err = identity.Of(load(t, on))
+	require.NoError(t, err, "a certificate is an identity")
+	require.EqualValues(t, tls.VersionTLS13, id.TLS.MinVersion)
+	require.True(t, id.TLS.InsecureSkipVerify, "of the name; the chain is verified all the same")
+	require.NotNil(t, id.TLS.VerifyConnection)
+	id, err = identity.Of(load(t, nil, "KAFKA_OPTS=-Dzookeeper.client.secure=true -Dzookeeper.ssl.keyStore.location="+stores+"plain.pem"))
+	require.NoError(t, err)
+	require.Len(t, id.TLS.Certificates, 1)
+	id, err = identity.Of(load(t, map[string]string{"zookeeper.ssl.keystore.location": "/none"}))
+	require.NoError(t, err, "without TLS its files are not looked at")
+	require.Nil(t, id.TLS)
+	delete(on, "zookeeper.ssl.keystore.location")
+	_, err = identity.Of(load(t, on))
+	require.ErrorContains(t, err, "zookeeper.set.acl is true")
+	on["zookeeper.ssl.cipher.suites"] = "NONSENSE"
+	_, err = identity.Of(load(t, on))
+	require.ErrorContains(t, err, "zookeeper.ssl: cipher suites NONSENSE")
 }
 
 func TestUsers(t *testing.T) {
