@@ -92,3 +92,34 @@ func TestClusterOnRealZooKeeper(t *testing.T) {
 	roundTripOn(t, one, "again")
 	require.Nil(t, other.Broker(1).Metadata().Topic("orders"))
 }
+
+// The leader of a ZooKeeper ensemble dies, and after it the next one: sessions, registrations and the controller stay, acks=all goes on, and topics can be made as soon as there is a leader.
+func TestZooKeeperLeaderDies(t *testing.T) {
+	t.Parallel()
+	ensemble := realzk.StartEnsemble(t, 3, realzk.Options{})
+	c := cluster.Start(t, cluster.ZooKeeper(ensemble.Address()))
+	createTopic(t, c, "orders", 3)
+	controller, epoch := c.WaitController(-1)
+	registered := map[int32]int64{}
+	for _, id := range c.IDs() {
+		registered[id] = c.Broker(id).Epoch()
+	}
+	producer := c.SyncProducer(t)
+	for round := range 2 {
+		dead := ensemble.Leader()
+		dead.Kill()
+		for i := range 50 {
+			_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "orders", Value: sarama.StringEncoder(fmt.Sprint(round, i))})
+			require.NoError(t, err)
+		}
+		createTopic(t, c, fmt.Sprint("made-", round), 3)
+		require.NotSame(t, dead, ensemble.Leader())
+		dead.Restart()
+	}
+	now, nowEpoch := c.WaitController(-1)
+	require.Equal(t, []int32{controller, epoch}, []int32{now, nowEpoch})
+	for id, epoch := range registered {
+		require.Equal(t, epoch, c.Broker(id).Epoch(), "broker %d lost its session", id)
+	}
+	require.Len(t, readAll(t, c, "orders", 3), 100)
+}

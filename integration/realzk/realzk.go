@@ -2,7 +2,6 @@
 package realzk
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +32,7 @@ type Options struct {
 type Server struct {
 	t       testing.TB
 	address string
+	data    string
 	config  string
 	log     string
 	cmd     *exec.Cmd
@@ -52,6 +53,14 @@ func Available() error {
 // Start runs a ZooKeeper that ends with the test. Where none can be run the test is skipped; `make tools` says so loudly.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
+	s := newServer(t, o, "")
+	s.Restart()
+	return s
+}
+
+// newServer prepares a server that ends with the test, with lines of its own in its configuration.
+func newServer(t testing.TB, o Options, more string) *Server {
+	t.Helper()
 	if err := Available(); err != nil {
 		t.Skipf("SKIPPED: no real ZooKeeper here: %v", err)
 	}
@@ -61,23 +70,27 @@ func Start(t testing.TB, o Options) *Server {
 	if o.MinSessionTimeout == 0 {
 		o.MinSessionTimeout = time.Second
 	}
-	dir := t.TempDir()
+	dir, port := t.TempDir(), freePort(t)
+	s := &Server{t: t, address: fmt.Sprintf("127.0.0.1:%d", port), data: filepath.Join(dir, "data"), config: filepath.Join(dir, "zoo.cfg"), log: filepath.Join(dir, "log")}
+	config := fmt.Sprintf("tickTime=%d\nminSessionTimeout=%d\nmaxSessionTimeout=60000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n"+
+		"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nforceSync=no\n%s",
+		o.TickTime.Milliseconds(), o.MinSessionTimeout.Milliseconds(), s.data, port, more)
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// freePort is a port that was free a moment ago.
+func freePort(t testing.TB) int {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().(*net.TCPAddr)
-	listener.Close()
-	s := &Server{t: t, address: address.String(), config: filepath.Join(dir, "zoo.cfg"), log: filepath.Join(dir, "log")}
-	config := fmt.Sprintf("tickTime=%d\nminSessionTimeout=%d\nmaxSessionTimeout=60000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n"+
-		"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nforceSync=no\n",
-		o.TickTime.Milliseconds(), o.MinSessionTimeout.Milliseconds(), filepath.Join(dir, "data"), address.Port)
-	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.Restart()
-	t.Cleanup(s.Kill)
-	return s
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // Address is host:port of the server.
@@ -85,6 +98,13 @@ func (s *Server) Address() string { return s.address }
 
 // Restart starts the server on its data, killing it first when it runs, and waits until it serves.
 func (s *Server) Restart() {
+	s.t.Helper()
+	s.launch()
+	s.awaitServing()
+}
+
+// launch starts the server's process anew.
+func (s *Server) launch() {
 	s.t.Helper()
 	s.Kill()
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -104,10 +124,15 @@ func (s *Server) Restart() {
 		_ = s.cmd.Wait()
 		close(s.done)
 	}()
+}
+
+// awaitServing returns when the server serves requests.
+func (s *Server) awaitServing() {
+	s.t.Helper()
 	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !s.serves() {
+	for s.Mode() == "" {
 		select {
 		case <-s.done:
 			s.t.Fatalf("ZooKeeper ended while starting:\n%s", s.tail())
@@ -118,19 +143,21 @@ func (s *Server) Restart() {
 	}
 }
 
-// serves asks with the four-letter word srvr, which answers with a mode only when requests are served.
-func (s *Server) serves() bool {
+// Mode is what the server is: standalone, leader or follower; empty while it doesn't serve requests (four-letter word srvr).
+func (s *Server) Mode() string {
 	conn, err := net.DialTimeout("tcp", s.address, time.Second)
 	if err != nil {
-		return false
+		return ""
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := conn.Write([]byte("srvr")); err != nil {
-		return false
+		return ""
 	}
 	answer, _ := io.ReadAll(conn)
-	return bytes.Contains(answer, []byte("Mode:"))
+	_, after, _ := strings.Cut(string(answer), "Mode: ")
+	mode, _, _ := strings.Cut(after, "\n")
+	return mode
 }
 
 // Kill ends the server as kill -9 does. It may be called again.
