@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,7 @@ type migrateRow struct {
 	To        *int64 `json:"to"`   // what the target has so far
 	Done      bool   `json:"done"`
 	Why       string `json:"why"`
+	refused   bool   // by the brokers' offsets.storage
 }
 
 // migration is what offsets migrate does.
@@ -40,7 +42,8 @@ func (a *app) offsetsMigrate() *cobra.Command {
 		Use: "migrate", Short: "Copy committed offsets from one store to the other", Args: cobra.NoArgs,
 		Long: `Copy groups' committed offsets from ZooKeeper to __consumer_offsets or back. Only what differs is written, and an offset that is larger in the target is
 left alone unless --rewind is given. Offsets of partitions that don't exist, that hold no number, or that are being committed at this moment are left out and named. A
-group whose members are running can't be written to in the topic: stop them first. Begin with --dry-run.`,
+group whose members are running can't be written to in the topic: stop them first. While brokers keep offsets in ZooKeeper alone (offsets.storage=zookeeper) nothing can
+be committed to the topic: set offsets.storage=kafka first, and dual afterwards. Begin with --dry-run.`,
 		Example: "  prekraft offsets migrate --from zookeeper --to kafka --group payments --dry-run\n  prekraft offsets migrate --from kafka --to zookeeper --group payments",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if kinds := [2]string{m.from, m.to}; kinds != [2]string{"zookeeper", "kafka"} && kinds != [2]string{"kafka", "zookeeper"} {
@@ -71,6 +74,14 @@ group whose members are running can't be written to in the topic: stop them firs
 	return cmd
 }
 
+// errZooKeeperAlone: a commit wouldn't reach the topic.
+var errZooKeeperAlone = errors.New("the brokers keep offsets in ZooKeeper alone, so a commit would go there; set offsets.storage=kafka first")
+
+// refused says whether an offset can't be written to the topic, whatever else is to be said about it.
+func (m migration) refused(c *offsets.Comparison) bool {
+	return m.to == "kafka" && c.Storage == offsets.ZooKeeper.String()
+}
+
 // plan says of each offset whether it is copied, and why or why not.
 func (m migration) plan(all []offsets.Comparison) []migrateRow {
 	rows := []migrateRow{}
@@ -85,6 +96,8 @@ func (m migration) plan(all []offsets.Comparison) []migrateRow {
 			row.Why = "left out: " + c.Why
 		case row.From == nil:
 			continue
+		case m.refused(c):
+			row.refused, row.Why = true, "left out: "+errZooKeeperAlone.Error()
 		case *row.From < 0:
 			row.Why = "left out: a negative offset"
 		case row.To != nil && *row.To == *row.From:
@@ -108,6 +121,9 @@ func (o *offsetObserver) migrate(ctx context.Context, m migration, all []offsets
 		return rows, nil
 	}
 	var errs []error
+	if slices.ContainsFunc(rows, func(r migrateRow) bool { return r.refused }) {
+		errs = append(errs, errZooKeeperAlone)
+	}
 	for start := 0; start < len(rows); {
 		end := start
 		for end < len(rows) && rows[end].Group == rows[start].Group {

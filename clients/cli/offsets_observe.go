@@ -180,20 +180,41 @@ func (o *offsetObserver) join(ctx context.Context, group string, names []partiti
 			Group: group, TopicPartition: offsets.TopicPartition(n), NowMs: now, Znode: nodes[n], Storage: storage, LogStart: bound(starts, n), LogEnd: bound(ends, n),
 		}
 		_, one.Exists = leaders[n]
-		first, there := before[n]
-		last, still := after[n]
-		one.Topic = offsets.TopicSide{Offset: offsets.NoOffset, By: readers[n], Unstable: first.unstable || last.unstable, Moving: there != still || first.offset != last.offset}
-		if still {
-			one.Topic.Offset = last.offset
-		}
-		if r, ok := records[n]; ok && r.deletedMs != 0 {
-			one.Topic.DeletedMs = r.deletedMs
-		} else if ok && r.value.Offset == one.Topic.Offset {
-			one.Topic.Committed = &r.value
+		one.Topic = topicSide(before, after, records, n)
+		one.Topic.By = readers[n]
+		if storage == offsets.ZooKeeper.String() { // its coordinator answers from the znodes: only the log tells what the topic has
+			one.Topic = recordedSide(records[n])
 		}
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// topicSide is what the coordinator answers for a partition, with the record that holds it.
+func topicSide(before, after map[partitionName]committedOffset, records map[partitionName]offsetRecord, n partitionName) offsets.TopicSide {
+	first, there := before[n]
+	last, still := after[n]
+	side := offsets.TopicSide{Offset: offsets.NoOffset, Unstable: first.unstable || last.unstable, Moving: there != still || first.offset != last.offset}
+	if still {
+		side.Offset = last.offset
+	}
+	if r, ok := records[n]; ok && r.deletedMs != 0 {
+		side.DeletedMs = r.deletedMs
+	} else if ok && r.value.Offset == side.Offset { // a record that isn't deleted has a value
+		side.Committed = r.value
+	}
+	return side
+}
+
+// recordedSide is what the log of __consumer_offsets has.
+func recordedSide(r offsetRecord) offsets.TopicSide {
+	switch {
+	case r.deletedMs != 0:
+		return offsets.TopicSide{Offset: offsets.NoOffset, DeletedMs: r.deletedMs}
+	case r.value == nil:
+		return offsets.TopicSide{Offset: offsets.NoOffset}
+	}
+	return offsets.TopicSide{Offset: r.value.Offset, Committed: r.value}
 }
 
 // readers says who has which partition in the group.
@@ -278,8 +299,8 @@ func (o *offsetObserver) named(ctx context.Context, path string) ([]partitionNam
 
 // offsetRecord is the last record of an offset in __consumer_offsets.
 type offsetRecord struct {
-	value     offsets.Committed
-	deletedMs int64 // when its tombstone was written, 0 for none
+	value     *offsets.Committed // nil: there is none, or it was deleted
+	deletedMs int64              // when its tombstone was written, 0 for none
 }
 
 // offsetTail is what was read of a partition of __consumer_offsets so far.
@@ -404,7 +425,7 @@ func (t *offsetTail) add(b record.Batch) error {
 			continue
 		}
 		if value, err := offsets.DecodeOffsetValue(r.Value); err == nil {
-			t.groups[key.Group][name] = offsetRecord{value: value}
+			t.groups[key.Group][name] = offsetRecord{value: &value}
 		}
 	}
 	return nil

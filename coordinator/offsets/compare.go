@@ -9,7 +9,8 @@ import (
 
 // TopicSide is what the topic has of an offset.
 type TopicSide struct {
-	// Offset is what the coordinator answers, NoOffset for none. Committed, if not nil, is the record in __consumer_offsets that holds it.
+	// Offset is what the coordinator answers, NoOffset for none; with offsets.storage=zookeeper, when it answers from ZooKeeper, what the topic's last record says. Committed, if not nil,
+	// is the record in __consumer_offsets that holds it.
 	Offset    int64
 	Committed *Committed
 	// Unstable says that a commit was under way when the coordinator was asked; Moving that it answered differently before and after the znode was read.
@@ -268,7 +269,9 @@ type Resume struct {
 
 // Resume says where consumers would go on.
 func (c *Comparison) Resume() Resume {
-	return Resume{
-		OldWithZooKeeper: c.ZnodeOffset, OldWithKafka: c.Topic.Offset, OldDual: max(c.ZnodeOffset, c.Topic.Offset), Modern: c.Topic.Offset,
+	answered := c.Topic.Offset // by the coordinator
+	if c.Storage == ZooKeeper.String() {
+		answered = c.ZnodeOffset
 	}
+	return Resume{OldWithZooKeeper: c.ZnodeOffset, OldWithKafka: answered, OldDual: max(c.ZnodeOffset, answered), Modern: answered}
 }

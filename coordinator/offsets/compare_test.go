@@ -81,6 +81,8 @@ func TestCompare(t *testing.T) {
 	got := Compare(Observation{Topic: topic(5, now), Znode: znode("9", now+1), Exists: true, LogStart: -1, LogEnd: -1, Storage: "dual"})
 	require.Equal(t, Resume{OldWithZooKeeper: 9, OldWithKafka: 5, OldDual: 9, Modern: 5}, got.Resume())
 	require.Equal(t, "OffsetCommit v0 or a consumer of the old kind", got.ZnodeWriter)
+	got.Storage = "zookeeper"
+	require.Equal(t, Resume{OldWithZooKeeper: 9, OldWithKafka: 9, OldDual: 9, Modern: 9}, got.Resume(), "its coordinator answers from the znodes")
 	require.Equal(t, "a client without membership, or a member that left", got.TopicWriter)
 	got = Compare(Observation{Topic: TopicSide{Offset: 5, By: "c1", Committed: &Committed{CommitTimestampMs: now}}, Znode: znode("5", now+1), Exists: true, LogStart: -1, LogEnd: -1, Storage: "dual"})
 	require.Equal(t, []string{"c1", "the coordinator, after the commit"}, []string{got.TopicWriter, got.ZnodeWriter})
