@@ -140,7 +140,7 @@ clock. Nothing is written. It works with Apache Kafka's brokers, too.`,
 				return all, err
 			}
 			if watch {
-				return a.watchOffsets(cmd.Context(), show, interval)
+				return a.watchOffsets(cmd.Context(), show, interval, time.Duration(s.timeoutMs)*time.Millisecond)
 			}
 			all, err := show(cmd.Context())
 			if err != nil {
@@ -197,12 +197,22 @@ func ageOrDash(ms *int64, now int64) string {
 	return dash(ms, func(ms int64) string { return offsets.Age(now - ms) })
 }
 
-// watchOffsets prints what has changed since it last looked, until it is stopped.
-func (a *app) watchOffsets(ctx context.Context, look func(context.Context) ([]offsets.Comparison, error), interval time.Duration) error {
+// watchOffsets prints what has changed since it last looked, until it is stopped. A look isn't given up, as one at many groups takes long; one that takes longer than patience, after one
+// that didn't, is told.
+func (a *app) watchOffsets(ctx context.Context, look func(context.Context) ([]offsets.Comparison, error), interval, patience time.Duration) error {
 	seen := map[string]string{}
-	failing := ""
+	failing, slow := "", false
 	for ctx.Err() == nil {
+		stop := func() bool { return true }
+		if !slow {
+			stop = time.AfterFunc(patience, func() {
+				fmt.Fprintf(a.err, "prekraft: no answer for %s; still looking\n", offsets.Age(patience.Milliseconds()))
+			}).Stop
+		}
+		began := time.Now()
 		all, err := look(ctx)
+		stop()
+		slow = time.Since(began) > patience
 		text := ""
 		if err != nil && ctx.Err() == nil { // a coordinator or ZooKeeper that is away comes back
 			if text = err.Error(); text != failing {

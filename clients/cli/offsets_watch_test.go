@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -18,6 +17,7 @@ import (
 type background struct {
 	t     *testing.T
 	lines chan string
+	err   *watchOutput
 	stop  func() (status int, err string)
 }
 
@@ -26,9 +26,8 @@ func (c commands) background(args ...string) *background {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
 	out, in := io.Pipe()
-	var errOut bytes.Buffer
-	a := &app{version: "test", in: strings.NewReader(""), out: in, err: &errOut}
-	b := &background{t: c.t, lines: make(chan string, 1000)}
+	b := &background{t: c.t, lines: make(chan string, 1000), err: &watchOutput{}}
+	a := &app{version: "test", in: strings.NewReader(""), out: in, err: b.err}
 	ended := make(chan int, 1)
 	go func() {
 		ended <- a.run(ctx, c.args(args))
@@ -45,7 +44,7 @@ func (c commands) background(args ...string) *background {
 		cancel()
 		status := <-ended
 		<-read
-		return status, errOut.String()
+		return status, b.err.String()
 	}
 	c.t.Cleanup(func() { cancel(); <-read })
 	return b

@@ -115,21 +115,21 @@ func TestOffsetsCompareTellsWhy(t *testing.T) {
 	})
 	t.Run("a consumer of the old kind", func(t *testing.T) {
 		c := commands{t, c.c, c.z}
-		old := func() (stop func() int) {
-			_, errOut, stop := startCommand(t, c.args([]string{"consume", "t", "--group", "old", "--from-beginning", "--property", "auto.commit.interval.ms=50"})...)
-			eventually(t, "it owns the partition", func() bool { return strings.Contains(errOut.String(), "owns t-0") })
-			return stop
+		old := func() *background {
+			b := c.background("consume", "t", "--group", "old", "--from-beginning", "--property", "auto.commit.interval.ms=50")
+			eventually(t, "it owns the partition", func() bool { return strings.Contains(b.err.String(), "owns t-0") })
+			return b
 		}
-		stop := old()
+		consumer := old()
 		row := c.because("old", "ZK_ONLY", "a consumer of the old kind commits to ZooKeeper alone")
 		require.Contains(t, *row.ZnodeWriter, "consumer of the old kind old_")
-		require.Zero(t, stop())
+		consumer.ended()
 		c.commit("old", modern, 5, 0)
 		c.because("old", "SAME", "both stores agree")
-		stop = old()
+		consumer = old()
 		c.good("x\n", "produce", "t")
 		c.because("old", "ZK_AHEAD", "a consumer of the old kind wrote the znode")
-		require.Zero(t, stop())
+		consumer.ended()
 	})
 	t.Run("expired in one store", func(t *testing.T) {
 		c := commands{t, c.c, c.z}
@@ -211,45 +211,35 @@ func TestOffsetsCompareTellsWhy(t *testing.T) {
 	})
 }
 
-// A watch shows what each store has as it changes, each once; a coordinator that dies and a ZooKeeper that pauses are told, and waited for.
-func TestOffsetsWatch(t *testing.T) {
+// A watch outlives a coordinator that is killed, and says when ZooKeeper doesn't answer.
+func TestOffsetsWatchGoesOn(t *testing.T) {
 	c := newCommands(t, cluster.SessionTimeout(time.Minute))
 	c.good("", "topics", "create", "t", "--replica-assignment", "1:2:3")
 	c.good("a\nb\nc\nd\ne\n", "produce", "t")
 	c.use(offsets.Kafka)
 	c.commit("g", 8, 1, 0)
-	out, errOut, stop := startCommand(t, c.args([]string{"offsets", "compare", "--group", "g", "--watch", "--interval", "10ms", "--timeout", "500"})...)
-	line := func(text string) {
-		t.Helper()
-		eventually(t, text, func() bool { return strings.Contains(out.String(), text) })
-	}
-	line("g t-0  zookeeper - (-)  kafka 1 (")
-	line("KAFKA_ONLY: the brokers keep offsets in the topic alone")
-	c.commit("g", 0, 1, 0) // one store, then the other
-	line("SAME: both stores agree\n")
-	c.commit("g", 8, 3, 0)
-	line("KAFKA_AHEAD: the brokers keep offsets in the topic alone")
+	watch := c.background("offsets", "compare", "--group", "g", "--watch", "--interval", "10ms", "--timeout", "500")
+	watch.until("g t-0  zookeeper - (-)  kafka 1 (")
 	c.commit("g", 0, 4, 0)
-	line("ZK_AHEAD: a v0 client or a consumer of the old kind wrote the znode")
-	for text := range strings.Lines(out.String()) {
-		require.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} g t-0  zookeeper (-|\d) \(.+\)  kafka \d \(.+\)  [A-Z_]+: .+\n$`, text)
-		require.Equal(t, 1, strings.Count(out.String(), text), "each change once")
-	}
+	watch.until("ZK_AHEAD: a v0 client or a consumer of the old kind wrote the znode")
 
 	c.c.Kill(c.c.WaitCoordinator("g"))
-	c.commit("g", 8, 5, 0) // at the next one
-	line("zookeeper 4 (")
-	eventually(t, "the watch goes on at the next coordinator", func() bool { return strings.Contains(out.String(), "kafka 5 (") })
+	c.commit("g", 8, 5, 0)
+	require.Contains(t, watch.until("kafka 5 ("), "zookeeper 4 (")
 
 	c.c.ZooKeeper().Pause()
-	eventually(t, "the watch says that it can't see", func() bool { return strings.Contains(errOut.String(), "; looking again\n") })
+	eventually(t, "it says that it can't see", func() bool { return strings.Contains(watch.err.String(), "no answer for 500ms; still looking\n") })
 	c.c.ZooKeeper().Resume()
 	c.commit("g", 0, 5, 0)
-	eventually(t, "the watch goes on", func() bool {
-		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		return strings.HasSuffix(lines[len(lines)-1], "SAME: both stores agree")
-	})
-	require.Zero(t, stop())
+	watch.until("SAME: both stores agree")
+	watch.ended()
+}
+
+// ended stops the command, which must succeed.
+func (b *background) ended() {
+	b.t.Helper()
+	status, text := b.stop()
+	require.Zero(b.t, status, text)
 }
 
 // ^C ends the binary's watch at once and with success, also while ZooKeeper doesn't answer; what it printed is whole lines.

@@ -153,22 +153,18 @@ func (w *watchOutput) String() string {
 	return w.text.String()
 }
 
-// startCommand runs a command that goes on until the test ends or stop is called, which returns its status.
-func startCommand(t *testing.T, args ...string) (out, errOut *watchOutput, stop func() int) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	out, errOut = &watchOutput{}, &watchOutput{}
-	done := make(chan int, 1)
-	go func() { done <- (&app{in: strings.NewReader(""), out: out, err: errOut}).run(ctx, args) }()
-	stop = sync.OnceValue(func() int { cancel(); return <-done })
-	t.Cleanup(func() { stop() })
-	return out, errOut, stop
-}
-
 // startWatch runs zk watch until the test ends or stop is called.
 func startWatch(t *testing.T, args ...string) (out *watchOutput, stop func() int) {
 	t.Helper()
-	out, errOut, stop := startCommand(t, append([]string{"zk", "watch"}, args...)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	out = &watchOutput{}
+	errOut := &watchOutput{}
+	done := make(chan int, 1)
+	go func() {
+		done <- (&app{in: strings.NewReader(""), out: out, err: errOut}).run(ctx, append([]string{"zk", "watch"}, args...))
+	}()
+	stop = sync.OnceValue(func() int { cancel(); return <-done })
+	t.Cleanup(func() { stop() })
 	eventually(t, "the watch is armed", func() bool { return strings.Contains(errOut.String(), "watching") })
 	return out, stop
 }
