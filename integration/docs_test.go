@@ -73,9 +73,21 @@ func versions(from, to int16) string {
 
 func znodesPage(b *bytes.Buffer) error {
 	b.WriteString("# Znodes\n\nGenerated from the table of zkutil/znode. `prekraft zk tree` shows them as they are. Kafka's paths hold Kafka's bytes and nothing else; our own lie under /prekraft.\n\n")
-	b.WriteString("| path | kind | what it is for |\n|---|---|---|\n")
+	b.WriteString("Who may do what with a znode is settled when it is created. Without `zookeeper.set.acl` everybody may do everything. With it (the last column) a znode is its creator's: the brokers', who are one " +
+		"identity (`auth:` becomes `sasl:USER` or `x509:SUBJECT`). What holds no secrets everybody may read; /consumers is open, for consumers without an identity. A znode can be deleted by whoever " +
+		"may delete below its parent, so a cluster that shares a ZooKeeper with others is safe in a chroot: the root itself is open. ZooKeeper's own znodes are as it made them.\n\n")
+	b.WriteString("| path | kind | what it is for | with zookeeper.set.acl |\n|---|---|---|---|\n")
 	for _, info := range znode.Table() {
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", info.Pattern, info.Kind, info.Text)
+		who := "brokers"
+		switch acls := znode.DefaultACLs(info.Pattern, true); {
+		case strings.HasPrefix(info.Pattern, "/zookeeper"):
+			who = "ZooKeeper's"
+		case acls[0].Scheme == "world":
+			who = "everybody"
+		case len(acls) > 1:
+			who = "brokers; all may read"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", info.Pattern, info.Kind, info.Text, who)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"broker/api":              {"broker/wire", "broker/record", "broker/config", "broker/network", "broker/metadata", "broker/replica", "broker/commitlog", "coordinator/"},
 	"broker":                  {"broker/", "coordinator/", "zkutil", "zkutil/znode", "zkutil/identity"},
 	"clients/kafka":           {},
-	"clients/legacy":          {"zkutil", "zkutil/znode", "broker/wire", "clients/kafka"},
+	"clients/legacy":          {"zkutil", "zkutil/sasl", "zkutil/znode", "broker/wire", "clients/kafka"},
 	"clients/timeline":        {"broker/telemetry"},
 	"clients/cli":             {"broker", "broker/config", "broker/record", "broker/commitlog", "broker/wire", "broker/network", "broker/telemetry", "coordinator/controller", "coordinator/offsets", "clients/", "zkutil", "zkutil/"},
 	"integration/":            {""},

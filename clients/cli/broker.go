@@ -31,7 +31,11 @@ KAFKA_CFG_LOG_DIRS) win over files, --set wins over both. SIGTERM stops it clean
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(config.Sources{Files: files, Env: os.Environ(), Set: set})
+			who, err := a.zkSettings()
+			if err != nil {
+				return err
+			}
+			cfg, err := config.Load(config.Sources{Files: files, Env: os.Environ(), Set: append(who, set...)})
 			if err != nil {
 				return err
 			}

@@ -70,6 +70,11 @@ func (a *app) consumeLegacy(ctx context.Context, topics []string, o consumeOptio
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
+	who, err := a.zkIdentity()
+	if err != nil {
+		return err
+	}
+	config.SASL, config.TLS = who.SASL, who.TLS
 	var mu sync.Mutex // events come from the consumer's goroutines
 	say := func(line string) {
 		mu.Lock()

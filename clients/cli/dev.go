@@ -45,6 +45,11 @@ run side by side.`,
 			if o.brokers < 1 || o.brokers > 100 {
 				return fmt.Errorf("%w: --brokers is 1 to 100, not %d", errUsage, o.brokers)
 			}
+			who, err := a.zkSettings()
+			if err != nil {
+				return err
+			}
+			o.set = append(who, o.set...)
 			return a.dev(cmd.Context(), o)
 		},
 	}

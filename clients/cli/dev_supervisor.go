@@ -358,7 +358,11 @@ func (s *supervisor) rows(ctx context.Context) []devRow {
 func (s *supervisor) controller(ctx context.Context) int {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: s.zkAddress, SessionTimeout: 6 * time.Second})
+	who, err := s.app.zkIdentity()
+	if err != nil {
+		return 0
+	}
+	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: s.zkAddress, SessionTimeout: 6 * time.Second, SASL: who.SASL, TLS: who.TLS})
 	if err != nil {
 		return 0
 	}

@@ -26,6 +26,8 @@ type app struct {
 	version   string
 	bootstrap string
 	zookeeper string
+	jaas      string // file that says who the command is towards ZooKeeper
+	zkTLSFile string
 	output    string // "table" or "json"
 	in        io.Reader
 	out, err  io.Writer
@@ -91,6 +93,8 @@ themselves; --bootstrap and --zookeeper lead them to another one.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.bootstrap, "bootstrap", defaultBootstrap, "brokers to start from, `HOST:PORT[,HOST:PORT]`")
 	flags.StringVar(&a.zookeeper, "zookeeper", defaultZooKeeper, "ZooKeeper, `HOST:PORT[,HOST:PORT][/CHROOT]`")
+	flags.StringVar(&a.jaas, "jaas", "", "JAAS `FILE` whose section Client is the identity towards ZooKeeper (default: the one that KAFKA_OPTS names)")
+	flags.StringVar(&a.zkTLSFile, "zk-tls-config-file", "", "`FILE` with the properties zookeeper.ssl.* for the connection to ZooKeeper")
 	flags.StringVarP(&a.output, "output", "o", "table", "`FORMAT`: table for people or json for programs")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if a.output != "table" && a.output != "json" {

@@ -46,7 +46,16 @@ func (a *app) zkConnect(ctx context.Context) (*zkReader, error) {
 	if err := anyAnswers(ctx, servers); err != nil {
 		return nil, fmt.Errorf("no ZooKeeper answers at %s; start a cluster with `prekraft dev`, or say where yours is with --zookeeper: %w", server, err)
 	}
-	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: server, SessionTimeout: 10 * time.Second, ConnectionTimeout: 5 * time.Second})
+	who, err := a.zkIdentity()
+	if err != nil {
+		return nil, err
+	}
+	client, err := zkutil.Connect(ctx, zkutil.Config{
+		Connect: server, SessionTimeout: 10 * time.Second, ConnectionTimeout: 5 * time.Second, SetACL: who.Proves(), SASL: who.SASL, TLS: who.TLS,
+	})
+	if errors.Is(err, zkutil.ErrAuthFailed) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no ZooKeeper answers at %s; start a cluster with `prekraft dev`, or say where yours is with --zookeeper: %w", server, err)
 	}
@@ -98,8 +107,11 @@ func zkPath(args []string) (string, error) {
 	return path.Clean(args[0]), nil
 }
 
-// missing explains that a path doesn't exist.
+// missing explains that a path doesn't exist, or isn't for everybody.
 func (r *zkReader) missing(err error, p string) error {
+	if errors.Is(err, zkutil.ErrNoAuth) {
+		return fmt.Errorf("%w: it is for the brokers alone; --jaas FILE or --zk-tls-config-file FILE say that you are one of them", err)
+	}
 	if errors.Is(err, zkutil.ErrNoNode) {
 		return fmt.Errorf("znode %s doesn't exist; `prekraft zk ls %s` shows its neighbours", p, path.Dir(p))
 	}
@@ -175,6 +187,7 @@ type zkRow struct {
 	Data       json.RawMessage `json:"data,omitempty"`
 	DataBase64 []byte          `json:"dataBase64,omitempty"`
 	Stat       *statRow        `json:"stat,omitempty"`
+	ACL        []znode.ACL     `json:"acl,omitempty"`
 	Children   []*zkRow        `json:"children,omitempty"`
 }
 
@@ -216,18 +229,22 @@ func (a *app) zkGet() *cobra.Command {
 			if err != nil {
 				return r.missing(err, p)
 			}
+			acl, err := r.client.ACL(cmd.Context(), r.full(p))
+			if err != nil {
+				return r.missing(err, p)
+			}
 			owners := r.owners(cmd.Context())
 			if a.output == "json" {
-				row := zkRow{Path: p, What: whatText(p), Stat: new(newStatRow(stat, owners))}
+				row := zkRow{Path: p, What: whatText(p), Stat: new(newStatRow(stat, owners)), ACL: acl}
 				row.Data, row.DataBase64 = jsonData(data)
 				return a.json(row)
 			}
-			return a.printZnode(p, data, stat, owners)
+			return a.printZnode(p, data, stat, acl, owners)
 		},
 	}
 }
 
-func (a *app) printZnode(p string, data []byte, stat zkutil.Stat, owners map[int64]int32) error {
+func (a *app) printZnode(p string, data []byte, stat zkutil.Stat, acl []znode.ACL, owners map[int64]int32) error {
 	if what := whatText(p); what != "" {
 		fmt.Fprintf(a.out, "# %s\n", what)
 	}
@@ -251,6 +268,9 @@ func (a *app) printZnode(p string, data []byte, stat zkutil.Stat, owners map[int
 	fmt.Fprintf(a.out, "version   %d (children %d, ACL %d)\nkind      %s\ncreated   %s  czxid 0x%x\nmodified  %s  mzxid 0x%x\nsize      %d bytes, %s\n",
 		stat.Version, stat.ChildrenVersion, stat.ACLVersion, kind, clockText(stat.CtimeMs), stat.Czxid, clockText(stat.MtimeMs), stat.Mzxid,
 		stat.DataLength, pluralChildren(stat.NumChildren))
+	for i, entry := range acl {
+		fmt.Fprintf(a.out, "%-9s %s\n", []string{"ACL", ""}[min(i, 1)], entry)
+	}
 	return nil
 }
 

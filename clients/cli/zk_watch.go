@@ -250,8 +250,11 @@ func (w *zkWatcher) read(ctx context.Context, p string) (watched, error) {
 		w.mark(p) // created in between
 		return watched{}, nil
 	}
+	if errors.Is(err, zkutil.ErrNoAuth) && p != w.top {
+		return watched{}, nil // it is for the brokers alone
+	}
 	if err != nil {
-		return watched{}, err
+		return watched{}, w.r.missing(err, p)
 	}
 	now := watched{exists: true, data: data, stat: stat}
 	if w.recursive || p == w.top {

@@ -14,12 +14,14 @@ import (
 )
 
 func (a *app) zookeeperCommand() *cobra.Command {
-	var listen, dataDir, jaasFile, logLevel string
+	var listen, dataDir, logLevel string
 	cmd := &cobra.Command{
 		Use:   "zookeeper",
 		Short: "Run the embedded ZooKeeper alone",
 		Long: `Run the embedded ZooKeeper alone: one server that speaks ZooKeeper's protocol, for development, tests and labs.
-Clusters that matter use a real ZooKeeper ensemble.`,
+Clusters that matter use a real ZooKeeper ensemble.
+
+With --jaas the users of the section Server of that file can log in (SASL, DIGEST-MD5), as at a real ZooKeeper.`,
 		Example: "  prekraft zookeeper --listen 127.0.0.1:2181 --data-dir zk",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,8 +30,8 @@ Clusters that matter use a real ZooKeeper ensemble.`,
 				return err
 			}
 			var users map[string]string
-			if jaasFile != "" {
-				if users, err = identity.Users(jaasFile); err != nil {
+			if a.jaas != "" {
+				if users, err = identity.Users(a.jaas); err != nil {
 					return err
 				}
 			}
@@ -39,7 +41,6 @@ Clusters that matter use a real ZooKeeper ensemble.`,
 	flags := cmd.Flags()
 	flags.StringVar(&listen, "listen", defaultZooKeeper, "`HOST:PORT` to listen on")
 	flags.StringVar(&dataDir, "data-dir", "", "keep the tree in `DIR` (default: in memory only)")
-	flags.StringVar(&jaasFile, "jaas", "", "let the users of the section Server of a JAAS `FILE` log in (SASL, DIGEST-MD5), as a real ZooKeeper does")
 	flags.StringVar(&logLevel, "log-level", "info", "error, warn, info or debug")
 	return cmd
 }

@@ -3,6 +3,7 @@ package legacy
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prekraft/prekraft/zkutil/sasl"
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
@@ -71,6 +73,11 @@ type Config struct {
 	// (fetch.wait.max.ms), default 100 ms; LeaderBackoff the pause after a partition could not be read (refresh.leader.backoff.ms), default 200 ms.
 	FetchBytes               int32
 	FetchWait, LeaderBackoff time.Duration
+
+	// SASL is the user to be in ZooKeeper, TLS secures the connection to it; nil: neither. With one of them that proves an identity, what the consumer
+	// creates belongs to it, as with the old code.
+	SASL *sasl.Login
+	TLS  *tls.Config
 
 	// Dial opens connections to ZooKeeper and brokers; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -121,7 +121,10 @@ func Start(ctx context.Context, cfg Config, subscription Subscription) (*Consume
 	if c.id, err = consumerID(cfg); err != nil {
 		return nil, err
 	}
-	c.zk, err = zkutil.Connect(ctx, zkutil.Config{Connect: cfg.ZooKeeper, SessionTimeout: cfg.SessionTimeout, ConnectionTimeout: cfg.ConnectionTimeout, Dial: cfg.Dial})
+	c.zk, err = zkutil.Connect(ctx, zkutil.Config{
+		Connect: cfg.ZooKeeper, SessionTimeout: cfg.SessionTimeout, ConnectionTimeout: cfg.ConnectionTimeout, Dial: cfg.Dial,
+		SASL: cfg.SASL, TLS: cfg.TLS, SetACL: cfg.SASL != nil || cfg.TLS != nil && len(cfg.TLS.Certificates) > 0,
+	})
 	if err != nil {
 		return nil, err
 	}

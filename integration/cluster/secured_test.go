@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"github.com/prekraft/prekraft/broker"
 	"github.com/prekraft/prekraft/broker/config/tlsconfig"
 	"github.com/prekraft/prekraft/integration/cluster"
+	"github.com/prekraft/prekraft/integration/realzk"
 	"github.com/prekraft/prekraft/zkutil"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -169,6 +172,39 @@ func TestSecuredSessions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The same on Apache's own ZooKeeper, which is killed and comes back: the brokers are who they were before their next request.
+func TestSecuredRealZooKeeper(t *testing.T) {
+	t.Parallel()
+	jaas := filepath.Join(t.TempDir(), "zookeeper.jaas")
+	require.NoError(t, os.WriteFile(jaas, []byte(`Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_kafka="secret"; };`), 0o600))
+	zookeeper := realzk.Start(t, realzk.Options{
+		System: []string{"-Djava.security.auth.login.config=" + jaas}, Config: []string{"authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"},
+	})
+	c := cluster.Start(t, secured(cluster.ZooKeeper(zookeeper.Address()), cluster.SessionTimeout(20*time.Second))...)
+	roundTrip(t, c)
+	zookeeper.Restart()
+	c.WaitReady()
+	admin := c.Admin(t)
+	require.NoError(t, admin.CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
+	c.WaitTopic("later", 1)
+	for path, want := range map[string][]znode.ACL{
+		"/config/users":              {{Perms: 31, Scheme: "sasl", ID: "kafka"}},
+		znode.TopicPath("later"):     {{Perms: 31, Scheme: "sasl", ID: "kafka"}, {Perms: 1, Scheme: "world", ID: "anyone"}},
+		znode.BrokerPath(c.IDs()[0]): {{Perms: 31, Scheme: "sasl", ID: "kafka"}, {Perms: 1, Scheme: "world", ID: "anyone"}},
+		znode.ConsumersPath:          {{Perms: 31, Scheme: "world", ID: "anyone"}},
+	} {
+		acl, err := c.ZooKeeperClient().ACL(t.Context(), path)
+		require.NoError(t, err)
+		require.Equal(t, want, acl, path)
+	}
+	options, err := c.BrokerOptions(7, map[string]string{"zookeeper.sasl.jaas.config": login("kafka", "mistaken")})
+	require.NoError(t, err)
+	b, err := broker.New(options)
+	require.NoError(t, err)
+	defer b.Close(t.Context())
+	require.ErrorContains(t, b.Start(t.Context()), "user kafka: wrong user or password")
 }
 
 // stores are files of one key and its certificate, for localhost, made by Java's keytool and by openssl.

@@ -93,6 +93,11 @@ func java(t testing.TB, dir string, heapMB int, level, class string) []string {
 		"-Dlog4j.configuration=file:" + log4j, "-cp", libs + string(os.PathSeparator) + "*", class}
 }
 
+// withSystem puts system properties into a command line of Java's.
+func withSystem(argv, system []string) []string {
+	return append(append([]string{argv[0]}, system...), argv[1:]...)
+}
+
 // jvms bounds how many tools run at once in this process.
 var jvms = make(chan struct{}, 2)
 
@@ -150,14 +155,20 @@ type zookeeper struct {
 // apacheZooKeeper starts the ZooKeeper that comes with Apache Kafka.
 func apacheZooKeeper(t testing.TB) *zookeeper {
 	t.Helper()
+	return apacheZooKeeperWith(t, nil)
+}
+
+// apacheZooKeeperWith is apacheZooKeeper with system properties and further lines of its configuration.
+func apacheZooKeeperWith(t testing.TB, system []string, lines ...string) *zookeeper {
+	t.Helper()
 	dir := t.TempDir()
 	address := freeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	config := filepath.Join(dir, "zookeeper.properties")
 	require.NoError(t, os.WriteFile(config, []byte("tickTime=500\nmaxSessionTimeout=60000\ndataDir="+filepath.Join(dir, "data")+"\nclientPort="+port+"\nclientPortAddress=127.0.0.1\n"+
-		"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nforceSync=no\n"), 0o600))
-	z := &zookeeper{t: t, address: address, dir: dir, argv: append(java(t, dir, 256, "WARN", "org.apache.zookeeper.server.quorum.QuorumPeerMain"), config)}
+		"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nforceSync=no\n"+strings.Join(lines, "\n")+"\n"), 0o600))
+	z := &zookeeper{t: t, address: address, dir: dir, argv: append(withSystem(java(t, dir, 256, "WARN", "org.apache.zookeeper.server.quorum.QuorumPeerMain"), system), config)}
 	z.start()
 	return z
 }

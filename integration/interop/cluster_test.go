@@ -31,6 +31,7 @@ type node struct {
 	connect string // zookeeper.connect
 	dir     string
 	props   map[string]string
+	system  []string // -Dname=value: to Java itself, to ours in KAFKA_OPTS, as people's environments have it
 	p       *process
 }
 
@@ -72,7 +73,9 @@ func (n *node) launch() {
 	require.NoError(n.t, os.WriteFile(config, []byte(b.String()), 0o600))
 	argv := []string{prekraft(), "broker", "--config", config}
 	if n.maker == apache {
-		argv = append(java(n.t, n.dir, 384, "INFO", "kafka.Kafka"), config)
+		argv = append(withSystem(java(n.t, n.dir, 384, "INFO", "kafka.Kafka"), n.system), config)
+	} else if len(n.system) > 0 {
+		argv = append([]string{"env", "KAFKA_OPTS=" + strings.Join(n.system, " ")}, argv...)
 	}
 	n.p = start(n.t, n.dir, string(n.maker), argv...)
 }
@@ -117,9 +120,16 @@ type cluster struct {
 // newCluster starts brokers 1 to n of one maker, broker 1 as controller.
 func newCluster(t testing.TB, m maker, connect string, count int, extra ...string) *cluster {
 	t.Helper()
+	return newClusterWith(t, nil, m, connect, count, extra...)
+}
+
+// newClusterWith is newCluster with system properties.
+func newClusterWith(t testing.TB, system []string, m maker, connect string, count int, extra ...string) *cluster {
+	t.Helper()
 	c := &cluster{t: t}
 	for id := range count {
 		n := newNode(t, m, connect, int32(id+1), extra...)
+		n.system = system
 		c.nodes = append(c.nodes, n)
 		n.launch()
 		if id == 0 {

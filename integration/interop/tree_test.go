@@ -145,7 +145,13 @@ func TestTree(t *testing.T) {
 	for _, m := range []maker{apache, ours} {
 		clusters[m] = newCluster(t, m, z.address+"/"+string(m), 3)
 	}
-	for _, s := range script() {
+	compareTrees(t, conn, clusters, script())
+}
+
+// compareTrees runs the steps on both and compares the trees after each.
+func compareTrees(t *testing.T, conn *zk.Conn, clusters map[maker]*cluster, steps []step) {
+	t.Helper()
+	for _, s := range steps {
 		trees := map[maker][]string{}
 		for _, m := range []maker{apache, ours} {
 			s.do(t, clusters[m])

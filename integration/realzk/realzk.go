@@ -26,6 +26,9 @@ const (
 type Options struct {
 	TickTime          time.Duration // default 200 ms
 	MinSessionTimeout time.Duration // default 1 s
+
+	System []string // further arguments of the Java machine: -Dname=value
+	Config []string // further lines of the configuration: name=value
 }
 
 // Server is a running ZooKeeper.
@@ -34,6 +37,7 @@ type Server struct {
 	address string
 	data    string
 	config  string
+	system  []string
 	log     string
 	cmd     *exec.Cmd
 	done    chan struct{}
@@ -71,10 +75,10 @@ func newServer(t testing.TB, o Options, more string) *Server {
 		o.MinSessionTimeout = time.Second
 	}
 	dir, port := t.TempDir(), freePort(t)
-	s := &Server{t: t, address: fmt.Sprintf("127.0.0.1:%d", port), data: filepath.Join(dir, "data"), config: filepath.Join(dir, "zoo.cfg"), log: filepath.Join(dir, "log")}
+	s := &Server{t: t, address: fmt.Sprintf("127.0.0.1:%d", port), data: filepath.Join(dir, "data"), config: filepath.Join(dir, "zoo.cfg"), system: o.System, log: filepath.Join(dir, "log")}
 	config := fmt.Sprintf("tickTime=%d\nminSessionTimeout=%d\nmaxSessionTimeout=60000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\n"+
 		"admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nforceSync=no\n%s",
-		o.TickTime.Milliseconds(), o.MinSessionTimeout.Milliseconds(), s.data, port, more)
+		o.TickTime.Milliseconds(), o.MinSessionTimeout.Milliseconds(), s.data, port, more+strings.Join(o.Config, "\n")+"\n")
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +116,8 @@ func (s *Server) launch() {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command("java", "-Xms16m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", serverJar+":"+loggerJar,
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.config)
+	args := append([]string{"-Xms16m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, s.system...)
+	s.cmd = exec.Command("java", append(args, "-cp", serverJar+":"+loggerJar, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.config)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = endWithParent()
 	if err := s.cmd.Start(); err != nil {

@@ -28,6 +28,11 @@ type Identity struct {
 	TLS *tls.Config
 }
 
+// Proves tells whether there is anything that ZooKeeper can know the process by, so that what it creates can be its own.
+func (id Identity) Proves() bool {
+	return id.SASL != nil || id.TLS != nil && len(id.TLS.Certificates) > 0
+}
+
 // Of reads the identity that a configuration describes. Its errors name the config, the file or the section that is wrong. It refuses zookeeper.set.acl without
 // anything that proves an identity, in Kafka's words: the znodes would be open to everybody.
 func Of(c *config.Config) (Identity, error) {
@@ -49,7 +54,7 @@ func Of(c *config.Config) (Identity, error) {
 	if id.TLS, err = transport(c); err != nil {
 		return id, fmt.Errorf("zookeeper.ssl: %w", err)
 	}
-	if c.Bool(config.ZooKeeperSetACL) && id.SASL == nil && (id.TLS == nil || len(id.TLS.Certificates) == 0) {
+	if c.Bool(config.ZooKeeperSetACL) && !id.Proves() {
 		return id, fmt.Errorf("%s is true, but ZooKeeper client TLS configuration identifying at least %s, %s, and %s was not present and the verification of the JAAS login file failed "+
 			"[java.security.auth.login.config=%s, zookeeper.sasl.client=%t, zookeeper.sasl.clientconfig=%s]", config.ZooKeeperSetACL, config.ZooKeeperSSLClientEnable,
 			config.ZooKeeperClientCnxnSocket, config.ZooKeeperSSLKeystoreLocation, c.String(config.ZooKeeperSASLJAASFile), c.Bool(config.ZooKeeperSASLClient), c.String(config.ZooKeeperSASLClientConfig))

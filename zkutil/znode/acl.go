@@ -14,9 +14,23 @@ const (
 
 // ACL is one entry of a znode's access control list, in ZooKeeper's terms.
 type ACL struct {
-	Perms  int32
-	Scheme string // world, auth, digest, ip, sasl, x509
-	ID     string // anyone for world, empty for auth
+	Perms  int32  `json:"perms"`
+	Scheme string `json:"scheme"` // world, auth, digest, ip, sasl, x509
+	ID     string `json:"id"`     // anyone for world, empty for auth
+}
+
+// String writes the entry as ZooKeeper's shell does: scheme, id, and the letters of create, delete, read, write and admin.
+func (a ACL) String() string {
+	out := a.Scheme + ":" + a.ID + ":"
+	for _, p := range []struct {
+		bit    int32
+		letter byte
+	}{{PermCreate, 'c'}, {PermDelete, 'd'}, {PermRead, 'r'}, {PermWrite, 'w'}, {PermAdmin, 'a'}} {
+		if a.Perms&p.bit != 0 {
+			out += string(p.letter)
+		}
+	}
+	return out
 }
 
 // sensitivePrefixes are the paths whose content nobody but the brokers may read. They are prefixes of the text of a path, as in Apache.
