@@ -194,8 +194,13 @@ func batch(records int) (record.Batch, error) {
 	return record.Build(record.BuilderOptions{PartitionLeaderEpoch: record.NoLeaderEpoch}, list...)
 }
 
-// produceFrames encodes one Produce request for each of a topic's partitions.
+// produceFrames encodes one Produce request with acks=1 for each of a topic's partitions.
 func produceFrames(topic string, partitions, records int) ([][]byte, error) {
+	return ackedFrames(topic, partitions, records, 1)
+}
+
+// ackedFrames is produceFrames with the given acks.
+func ackedFrames(topic string, partitions, records int, acks int16) ([][]byte, error) {
 	b, err := batch(records)
 	if err != nil {
 		return nil, err
@@ -203,7 +208,7 @@ func produceFrames(topic string, partitions, records int) ([][]byte, error) {
 	frames := make([][]byte, partitions)
 	for i := range frames {
 		frames[i], err = wire.AppendRequest(nil, wire.RequestHeader{APIVersion: produceVersion, CorrelationID: int32(i), ClientID: "bench"}, &wire.ProduceRequest{
-			Acks: 1, TimeoutMs: 30_000,
+			Acks: acks, TimeoutMs: 30_000,
 			TopicData: []wire.ProduceRequestTopic{{Name: topic, PartitionData: []wire.ProduceRequestPartition{{Index: int32(i), Records: b}}}},
 		})
 		if err != nil {

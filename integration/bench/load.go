@@ -42,10 +42,15 @@ func (s sample) rate() float64 { return float64(s.size) / 1e6 / s.took.Seconds()
 
 // measure takes a process's processor time over run, right after touching as much page cache as the run needs.
 func (b *bench) measure(s *server, run func() (int64, error)) (sample, error) {
-	if err := warm(b.bytes() + 512<<20); err != nil {
+	return b.measureAll([]*server{s}, run)
+}
+
+// measureAll is measure for several processes that write what is produced.
+func (b *bench) measureAll(servers []*server, run func() (int64, error)) (sample, error) {
+	if err := warm(int64(len(servers))*b.bytes() + 512<<20); err != nil {
 		return sample{}, err
 	}
-	before, err := s.cpu()
+	before, err := cpu(servers)
 	if err != nil {
 		return sample{}, err
 	}
@@ -55,8 +60,20 @@ func (b *bench) measure(s *server, run func() (int64, error)) (sample, error) {
 		return sample{}, err
 	}
 	took := time.Since(began)
-	after, err := s.cpu()
+	after, err := cpu(servers)
 	return sample{cpu: after - before, took: took, size: size}, err
+}
+
+// cpu is what the processes have used together.
+func cpu(servers []*server) (total time.Duration, err error) {
+	for _, s := range servers {
+		used, err := s.cpu()
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
 }
 
 func (b *bench) bytes() int64 { return int64(b.gb * 1e9) }
