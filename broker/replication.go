@@ -17,7 +17,7 @@ func (b *Broker) newReplicas() {
 	isr := peers.NewControllerLink(peers.Config{
 		Dial: b.options.Dial, ClientID: fmt.Sprint(b.id), ConnectTimeout: c.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: c.Duration(config.RequestTimeoutMs),
 	}, b.metadata, b.controlListener())
-	fetching := peers.Config{Dial: b.options.Dial, ConnectTimeout: c.Duration(config.ReplicaSocketTimeoutMs), RequestTimeout: c.Duration(config.ReplicaSocketTimeoutMs)}
+	fetching := peers.Config{Dial: b.options.Dial, ConnectTimeout: c.Duration(config.ReplicaSocketTimeoutMs), RequestTimeout: c.Duration(config.ReplicaSocketTimeoutMs), Inline: true}
 	if c.IsSet(string(config.ReplicaSocketReceiveBufferBytes)) {
 		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
 	}

@@ -31,6 +31,9 @@ type DialConfig struct {
 	RequestTimeout time.Duration
 	// MaxInFlight is how many requests may wait for their responses; more wait to be sent. 0 means 5.
 	MaxInFlight int
+	// Inline has each response read by the goroutine that asked, which saves handing it over: for one who asks again and again, one request at a time. MaxInFlight is 1 then, the
+	// end of a context ends the connection, and the end of the peer is noticed by the next request only.
+	Inline bool
 	// MaxResponseSize is the largest response frame in bytes. 0 means 100 MiB.
 	MaxResponseSize int
 	// SendBuffer and ReceiveBuffer set SO_SNDBUF and SO_RCVBUF in bytes (replica.socket.receive.buffer.bytes). <= 0 leaves them to
@@ -84,6 +87,9 @@ func Dial(ctx context.Context, config DialConfig, addr string) (*Client, error) 
 	setDefault(&config.SetupTimeout, 10*time.Second)
 	setDefault(&config.RequestTimeout, 30*time.Second)
 	setDefault(&config.MaxInFlight, 5)
+	if config.Inline {
+		config.MaxInFlight = 1
+	}
 	setDefault(&config.MaxResponseSize, DefaultMaxRequestSize)
 	if config.Dial == nil {
 		var d net.Dialer
@@ -123,7 +129,11 @@ func Dial(ctx context.Context, config DialConfig, addr string) (*Client, error) 
 		config: config, nc: nc, slots: make(chan struct{}, config.MaxInFlight),
 		ended: make(chan struct{}), reader: make(chan struct{}), sending: make(chan struct{}, 1),
 	}
-	go c.read()
+	if config.Inline {
+		close(c.reader)
+	} else {
+		go c.read()
+	}
 	if config.Authenticate != nil {
 		if err := config.Authenticate(ctx, c); err != nil {
 			_ = c.Close()
@@ -205,7 +215,6 @@ func (c *Client) DoNumbered(ctx context.Context, req wire.Request, version int16
 // do sends what call describes and decodes the response into resp. It returns the memory that resp aliases.
 func (c *Client) do(ctx context.Context, call *call, req wire.Request, resp wire.Response) ([]byte, error) {
 	key, version := call.key, call.version
-	call.done = make(chan result, 1)
 	fail := func(err error) error { return fmt.Errorf("%v v%d to %v: %w", key, version, c.nc.RemoteAddr(), err) }
 	select {
 	case c.slots <- struct{}{}:
@@ -214,23 +223,29 @@ func (c *Client) do(ctx context.Context, call *call, req wire.Request, resp wire
 	case <-c.ended:
 		return nil, fail(c.Err())
 	}
-	if err := c.send(ctx, call, req); err != nil {
-		return nil, fail(err)
-	}
-	select {
-	case got := <-call.done:
-		if got.err != nil {
-			return nil, fail(got.err)
-		}
-		if err := wire.Decode(got.body, resp, version); err != nil {
-			err = fmt.Errorf("response: %w", err)
-			c.end(err)
+	var got result
+	if c.config.Inline {
+		got = c.exchange(ctx, call, req)
+	} else {
+		call.done = make(chan result, 1)
+		if err := c.send(ctx, call, req); err != nil {
 			return nil, fail(err)
 		}
-		return got.buf, nil
-	case <-ctx.Done():
-		return nil, fail(ctx.Err())
+		select {
+		case got = <-call.done:
+		case <-ctx.Done():
+			return nil, fail(ctx.Err())
+		}
 	}
+	if got.err != nil {
+		return nil, fail(got.err)
+	}
+	if err := wire.Decode(got.body, resp, version); err != nil {
+		err = fmt.Errorf("response: %w", err)
+		c.end(err)
+		return nil, fail(err)
+	}
+	return got.buf, nil
 }
 
 // send writes a request whose slot is taken; the slot is given back with its response, or here.
@@ -256,7 +271,11 @@ func (c *Client) send(ctx context.Context, call *call, req wire.Request) error {
 	}
 	if c.config.RequestTimeout > 0 {
 		call.deadline = time.Now().Add(c.config.RequestTimeout)
-		_ = c.nc.SetWriteDeadline(call.deadline)
+		if c.config.Inline {
+			_ = c.nc.SetDeadline(call.deadline)
+		} else {
+			_ = c.nc.SetWriteDeadline(call.deadline)
+		}
 	}
 	if err := c.await(call); err != nil {
 		return err
@@ -273,7 +292,7 @@ func (c *Client) send(ctx context.Context, call *call, req wire.Request) error {
 func (c *Client) await(call *call) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.err != nil || c.config.Inline {
 		return c.err
 	}
 	c.waits = append(c.waits, call)
@@ -355,12 +374,14 @@ func (c *Client) readResponse(in *bufio.Reader) error {
 	return nil
 }
 
+// trustedResponse is how much memory is made at once for a response that is said to be larger.
+const trustedResponse = 1 << 20
+
 // readGrowing reads size bytes into buf if they fit, else into memory that grows with what arrives: the peer may not be
 // a broker.
 func readGrowing(in io.Reader, buf []byte, size int) ([]byte, error) {
-	const trusted = 1 << 20
 	if cap(buf) < size {
-		buf = make([]byte, min(size, trusted))
+		buf = make([]byte, min(size, trustedResponse))
 	}
 	have := 0
 	for {

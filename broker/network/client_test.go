@@ -152,6 +152,13 @@ func TestClientLearnsOfTheEndWhileIdle(t *testing.T) {
 	require.ErrorIs(t, err, c.Err())
 }
 
+// inBothWays tests a client that reads by a goroutine of its own and one that doesn't.
+func inBothWays(t *testing.T, name string, test func(t *testing.T, inline bool)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { test(t, false) })
+	t.Run(name+", inline", func(t *testing.T) { test(t, true) })
+}
+
 func TestClientRefusesNonsense(t *testing.T) {
 	cases := map[string]func(t *testing.T, h wire.RequestHeader) []byte{
 		"another's response": func(t *testing.T, h wire.RequestHeader) []byte { return metadataFrame(t, h.CorrelationID+1, "x") },
@@ -166,8 +173,8 @@ func TestClientRefusesNonsense(t *testing.T) {
 		},
 	}
 	for name, reply := range cases {
-		t.Run(name, func(t *testing.T) {
-			c, nc := peer(t, DialConfig{MaxResponseSize: 1000})
+		inBothWays(t, name, func(t *testing.T, inline bool) {
+			c, nc := peer(t, DialConfig{MaxResponseSize: 1000, Inline: inline})
 			got := ask(context.Background(), c)
 			_, err := nc.Write(reply(t, takeRequest(t, nc)))
 			require.NoError(t, err)
@@ -185,22 +192,75 @@ func TestClientRefusesNonsense(t *testing.T) {
 }
 
 func TestClientCloseFailsWhatIsInFlight(t *testing.T) {
-	c, nc := peer(t, DialConfig{})
-	got := ask(context.Background(), c)
+	inBothWays(t, "close", func(t *testing.T, inline bool) {
+		c, nc := peer(t, DialConfig{Inline: inline})
+		got := ask(context.Background(), c)
+		takeRequest(t, nc)
+		require.NoError(t, c.Close())
+		require.NoError(t, c.Close())
+		require.ErrorIs(t, (<-got).err, ErrClosed)
+	})
+}
+
+func TestInlineClientEndsWithAContext(t *testing.T) {
+	c, nc := peer(t, DialConfig{Inline: true})
+	got := ask(t.Context(), c)
+	_, err := nc.Write(metadataFrame(t, takeRequest(t, nc).CorrelationID, "x"))
+	require.NoError(t, err)
+	require.NoError(t, (<-got).err)
+	require.NoError(t, c.Err())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	got = ask(ctx, c)
 	takeRequest(t, nc)
-	require.NoError(t, c.Close())
-	require.NoError(t, c.Close())
-	require.ErrorIs(t, (<-got).err, ErrClosed)
+	cancel()
+	require.ErrorIs(t, (<-got).err, context.Canceled)
+	<-c.Done()
+	require.ErrorIs(t, (<-ask(t.Context(), c)).err, context.Canceled)
+}
+
+func TestInlineClientGivesUpOnASilentPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, nc := peer(t, DialConfig{RequestTimeout: time.Minute, Inline: true})
+		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
+		begin := time.Now()
+		got := ask(t.Context(), c)
+		takeRequest(t, nc)
+		var ne net.Error
+		require.ErrorAs(t, (<-got).err, &ne)
+		require.True(t, ne.Timeout())
+		require.Equal(t, time.Minute, time.Since(begin))
+	})
+}
+
+// Two answers to one request, and one that comes byte by byte.
+func TestInlineClientTakesOneAnswer(t *testing.T) {
+	c, nc := peer(t, DialConfig{Inline: true})
+	got := ask(t.Context(), c)
+	for _, b := range metadataFrame(t, takeRequest(t, nc).CorrelationID, "x") {
+		_, err := nc.Write([]byte{b})
+		require.NoError(t, err)
+	}
+	require.NoError(t, (<-got).err)
+	got = ask(t.Context(), c)
+	frame := metadataFrame(t, takeRequest(t, nc).CorrelationID, "x")
+	_, err := nc.Write(append(frame, frame...))
+	require.NoError(t, err)
+	require.ErrorContains(t, (<-got).err, "without request")
 }
 
 func TestClientReusesMemory(t *testing.T) {
+	inBothWays(t, "memory", testReusesMemory)
+}
+
+func testReusesMemory(t *testing.T, inline bool) {
 	f, data := spanFile(t, 3<<20)
 	s := start(t, Config{}, HandlerFunc(func(r *Request) {
 		size := 100_000 << (r.Header.CorrelationID % 6)
 		size = min(size, len(data))
 		r.ReplyFetch(fetchResponse(size), []Span{{File: f, Length: size}})
 	}))
-	c := dial(t, s, DialConfig{})
+	c := dial(t, s, DialConfig{Inline: inline})
 	var buf []byte
 	for i := range 12 {
 		before := buf

@@ -231,7 +231,9 @@ func readCached(s *Span, b []byte) (int, error) {
 	var n int
 	var callErr error
 	err = raw.Control(func(fd uintptr) {
-		n, callErr = unix.Preadv2(int(fd), [][]byte{b}, s.Offset, unix.RWF_NOWAIT)
+		if n, callErr = unix.Preadv2(int(fd), [][]byte{b}, s.Offset, unix.RWF_NOWAIT); errors.Is(callErr, unix.EOPNOTSUPP) && onTmpfs(int(fd)) {
+			n, callErr = unix.Pread(int(fd), b, s.Offset)
+		}
 	})
 	switch {
 	case err != nil:
@@ -242,6 +244,12 @@ func readCached(s *Span, b []byte) (int, error) {
 		return 0, errWouldWait
 	}
 	return n, nil
+}
+
+// onTmpfs tells whether a file is on a tmpfs, which has no page cache to ask for and never waits for a disk.
+func onTmpfs(fd int) bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
 }
 
 // idleRead is the state of waiting for input without a buffer.

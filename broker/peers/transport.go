@@ -23,6 +23,7 @@ type Config struct {
 	ClientID       string
 	ConnectTimeout time.Duration // controller.socket.timeout.ms
 	RequestTimeout time.Duration // request.timeout.ms
+	Inline         bool          // the goroutine that asks reads the response: see network.DialConfig
 	ReceiveBuffer  int           // SO_RCVBUF in bytes; 0 leaves it to the system, which knows better than a fixed size
 }
 
@@ -46,7 +47,7 @@ func (c Config) dial(ctx context.Context, host string, port int32) (*network.Cli
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
 	return network.Dial(ctx, network.DialConfig{
-		Dial: c.Dial, ClientID: c.ClientID, SetupTimeout: c.ConnectTimeout, RequestTimeout: c.RequestTimeout, MaxInFlight: 1, ReceiveBuffer: c.ReceiveBuffer,
+		Dial: c.Dial, ClientID: c.ClientID, SetupTimeout: c.ConnectTimeout, RequestTimeout: c.RequestTimeout, MaxInFlight: 1, Inline: c.Inline, ReceiveBuffer: c.ReceiveBuffer,
 	}, net.JoinHostPort(host, strconv.Itoa(int(port))))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/prekraft/prekraft/broker/wire"
 	inprocess "github.com/prekraft/prekraft/integration/cluster"
 )
 
@@ -68,6 +69,32 @@ func BenchmarkFetch(b *testing.B) {
 				require.NoError(b, err)
 				b.SetBytes(int64(len(answer)))
 			}
+		})
+	}
+}
+
+// BenchmarkReplicatedProduce has three brokers in the process: what a batch costs all of them and the client together.
+func BenchmarkReplicatedProduce(b *testing.B) {
+	for _, s := range append(shapes(), shape{"one record", 1}) {
+		b.Run(s.name, func(b *testing.B) {
+			cl := inprocess.Start(b, inprocess.Brokers(replicaBrokers), inprocess.Discard(), inprocess.Set("min.insync.replicas", "2"))
+			c, err := dial(cl.Addr(1))
+			require.NoError(b, err)
+			b.Cleanup(c.close)
+			controller, _ := cl.Controller()
+			admin, err := dial(cl.Addr(controller))
+			require.NoError(b, err)
+			b.Cleanup(admin.close)
+			require.NoError(b, admin.createTopics([]wire.CreateTopicsRequestTopic{assigned(loadPartitions, replicaBrokers)}))
+			cl.WaitTopic("load", loadPartitions)
+			frames, err := ackedFrames("load", loadPartitions, s.records, -1)
+			require.NoError(b, err)
+			done := func() error { _, err := c.produced(); return err }
+			b.SetBytes(int64(len(frames[0])))
+			b.ReportAllocs()
+			b.ResetTimer()
+			_, err = c.replay(frames, int64(b.N)*int64(len(frames[0])), done)
+			require.NoError(b, err)
 		})
 	}
 }

@@ -64,17 +64,22 @@ func (c *cluster) makeLoad(partitions, replicas int) (*client, error) {
 		return nil, err
 	}
 	defer conn.close()
-	topic := wire.CreateTopicsRequestTopic{Name: "load", NumPartitions: -1, ReplicationFactor: -1}
-	for i := range partitions {
-		topic.Assignments = append(topic.Assignments, wire.CreateTopicsRequestAssignment{PartitionIndex: int32(i), BrokerIDs: []int32{1, 2, 3}[:replicas]})
-	}
-	if err := conn.createTopics([]wire.CreateTopicsRequestTopic{topic}); err != nil {
+	if err := conn.createTopics([]wire.CreateTopicsRequestTopic{assigned(partitions, replicas)}); err != nil {
 		return nil, err
 	}
 	if err := c.awaitISR(partitions, replicas); err != nil {
 		return nil, err
 	}
 	return c.connect()
+}
+
+// assigned describes the topic "load" with all its leaders on the first broker.
+func assigned(partitions, replicas int) wire.CreateTopicsRequestTopic {
+	topic := wire.CreateTopicsRequestTopic{Name: "load", NumPartitions: -1, ReplicationFactor: -1}
+	for i := range partitions {
+		topic.Assignments = append(topic.Assignments, wire.CreateTopicsRequestAssignment{PartitionIndex: int32(i), BrokerIDs: []int32{1, 2, 3}[:replicas]})
+	}
+	return topic
 }
 
 func (b *bench) replicate(s shape, replicas int) (sample, error) {
