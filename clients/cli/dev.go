@@ -36,7 +36,7 @@ real thing. Ctrl-C stops all of it. A broker that dies is reported, not restarte
 
 A cluster that is started again on the same --data-dir has the same data and, where they are still free, the same ports. Several clusters
 run side by side.`,
-		Example: "  prekraft dev\n  prekraft dev --brokers 5 --data-dir cluster --set num.partitions=12\n  prekraft dev --zookeeper 127.0.0.1:2181/kafka",
+		Example: "  prekraft dev\n  prekraft dev --brokers 5 --data-dir cluster --set num.partitions=12\n  prekraft dev --zookeeper 127.0.0.1:2181/kafka\n  prekraft dev --jaas jaas.conf --set zookeeper.set.acl=true",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("zookeeper") {

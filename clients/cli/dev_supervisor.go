@@ -149,7 +149,7 @@ func (s *supervisor) startAll(ctx context.Context) error {
 		dir := filepath.Join(s.dataDir, "zookeeper")
 		s.zookeeper = &process{
 			name: "zookeeper", binary: s.binary, dataDir: dir, address: s.zkAddress, logPath: filepath.Join(s.dataDir, "zookeeper.log"), died: s.died,
-			args: []string{"zookeeper", "--listen", s.zkAddress, "--data-dir", dir},
+			args: append([]string{"zookeeper", "--listen", s.zkAddress, "--data-dir", dir}, s.app.zkServerFlags()...),
 		}
 	}
 	for i := range s.options.brokers {

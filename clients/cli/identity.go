@@ -45,11 +45,11 @@ func (a *app) zkSettings() ([]string, error) {
 	return set, nil
 }
 
-// zkIdentity is who a command is towards ZooKeeper: by its flags, else by KAFKA_OPTS, as Apache's tools.
-func (a *app) zkIdentity() (identity.Identity, error) {
+// zkConfig is what the flags and KAFKA_OPTS say about ZooKeeper.
+func (a *app) zkConfig() (*config.Config, error) {
 	set, err := a.zkSettings()
 	if err != nil {
-		return identity.Identity{}, err
+		return nil, err
 	}
 	var env []string
 	if opts, ok := os.LookupEnv("KAFKA_OPTS"); ok {
@@ -57,11 +57,50 @@ func (a *app) zkIdentity() (identity.Identity, error) {
 	}
 	cfg, err := config.Load(config.Sources{Base: map[string]string{string(config.ZooKeeperConnect): a.zookeeper}, Env: env, Set: set})
 	if err != nil {
-		return identity.Identity{}, fmt.Errorf("identity towards ZooKeeper: %w", err)
+		return nil, fmt.Errorf("identity towards ZooKeeper: %w", err)
+	}
+	return cfg, nil
+}
+
+// zkIdentity is who a command is towards ZooKeeper: by its flags, else by KAFKA_OPTS, as Apache's tools.
+func (a *app) zkIdentity() (identity.Identity, error) {
+	cfg, err := a.zkConfig()
+	if err != nil {
+		return identity.Identity{}, err
 	}
 	who, err := identity.Of(cfg)
 	if err != nil {
 		return who, fmt.Errorf("identity towards ZooKeeper: %w", err)
 	}
 	return who, nil
+}
+
+// zkServerFlags hand --jaas on to the embedded ZooKeeper of dev.
+func (a *app) zkServerFlags() []string {
+	if a.jaas == "" {
+		return nil
+	}
+	path, err := filepath.Abs(a.jaas)
+	if err != nil {
+		path = a.jaas
+	}
+	return []string{"--jaas", path}
+}
+
+// zkUsers are the users that the embedded ZooKeeper lets log in: those of the section Server of the JAAS file that --jaas names, and has to have it, or KAFKA_OPTS, which may be meant for
+// brokers alone.
+func (a *app) zkUsers() (map[string]string, error) {
+	cfg, err := a.zkConfig()
+	if err != nil {
+		return nil, err
+	}
+	path := cfg.String(config.ZooKeeperSASLJAASFile)
+	if path == "" {
+		return nil, nil
+	}
+	users, err := identity.Users(path)
+	if err == nil && len(users) == 0 && a.jaas != "" {
+		err = fmt.Errorf("%s has no section Server, which says who may log in", path)
+	}
+	return users, err
 }

@@ -94,5 +94,31 @@ func TestZKIdentity(t *testing.T) {
 
 // The command of the embedded ZooKeeper refuses a login configuration that lets nobody in.
 func TestZooKeeperUsers(t *testing.T) {
-	bad(t, 1, "no section Server", "zookeeper", "--listen", "127.0.0.1:0", "--jaas", clientJAAS(t, "secret"))
+	bad(t, 1, "has no section Server", "zookeeper", "--listen", "127.0.0.1:0", "--jaas", clientJAAS(t, "secret"))
+	// What KAFKA_OPTS names may be for brokers alone.
+	a := &app{zookeeper: "zk"}
+	t.Setenv("KAFKA_OPTS", "-Djava.security.auth.login.config="+clientJAAS(t, "secret"))
+	users, err := a.zkUsers()
+	require.NoError(t, err)
+	require.Empty(t, users)
+	t.Setenv("KAFKA_OPTS", "-Djava.security.auth.login.config="+writeFile(t, "server.conf", `Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_kafka="secret"; };`))
+	users, err = a.zkUsers()
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"kafka": "secret"}, users)
+}
+
+// One command starts a secured cluster, whose znodes belong to the brokers.
+func TestSecuredDev(t *testing.T) {
+	jaas := writeFile(t, "both.conf", `
+Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_kafka="secret"; };
+Client { org.apache.zookeeper.server.auth.DigestLoginModule required username="kafka" password="secret"; };
+`)
+	s := startDev(t, t.TempDir(), "--brokers", "1", "--jaas", jaas, "--set", "zookeeper.set.acl=true")
+	s.good("", "topics", "create", "orders")
+	o := s.run("", "zk", "get", "/config/users")
+	require.Equal(t, 1, o.status, "%s%s", o.out, o.err)
+	require.Contains(t, o.err, "not authorized")
+	require.Contains(t, s.good("", "zk", "get", "/config/users", "--jaas", jaas), "sasl:kafka:cdrwa")
+	require.Contains(t, s.good("", "zk", "get", "/brokers/topics/orders"), "world:anyone:r")
+	require.Contains(t, s.good("", "zk", "tree"), "orders")
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
-	"github.com/prekraft/prekraft/zkutil/identity"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 )
 
@@ -21,7 +20,7 @@ func (a *app) zookeeperCommand() *cobra.Command {
 		Long: `Run the embedded ZooKeeper alone: one server that speaks ZooKeeper's protocol, for development, tests and labs.
 Clusters that matter use a real ZooKeeper ensemble.
 
-With --jaas the users of the section Server of that file can log in (SASL, DIGEST-MD5), as at a real ZooKeeper.`,
+The users of the section Server of a JAAS file, which --jaas or KAFKA_OPTS names, can log in (SASL, DIGEST-MD5), as at a real ZooKeeper.`,
 		Example: "  prekraft zookeeper --listen 127.0.0.1:2181 --data-dir zk",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,11 +28,9 @@ With --jaas the users of the section Server of that file can log in (SASL, DIGES
 			if err != nil {
 				return err
 			}
-			var users map[string]string
-			if a.jaas != "" {
-				if users, err = identity.Users(a.jaas); err != nil {
-					return err
-				}
+			users, err := a.zkUsers()
+			if err != nil {
+				return err
 			}
 			return runZooKeeper(cmd.Context(), log, listen, zkserver.Options{Dir: dataDir, Users: users})
 		},

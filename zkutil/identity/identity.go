@@ -150,16 +150,20 @@ func digest(modules []jaas.Module) (sasl.Login, error) {
 	}
 }
 
-// Users reads the users that a ZooKeeper server lets log in: the options user_NAME="password" of the DigestLoginModule in the section Server of a JAAS file.
+// Users reads the users that a ZooKeeper server lets log in: the options user_NAME="password" of the DigestLoginModule in the section Server of a JAAS file. Without
+// that section there are none, and no error.
 func Users(path string) (map[string]string, error) {
 	const name = "Server"
 	sections, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	modules := sections[name]
+	modules, there := sections[name]
+	if !there {
+		return nil, nil
+	}
 	if len(modules) != 1 || modules[0].Class != digestModule {
-		return nil, fmt.Errorf("%s: no section %s with a %s", path, name, digestModule)
+		return nil, fmt.Errorf("%s: section %s has not just a %s", path, name, digestModule)
 	}
 	users := map[string]string{}
 	for option, password := range modules[0].Options {

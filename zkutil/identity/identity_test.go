@@ -119,8 +119,11 @@ func TestUsers(t *testing.T) {
 	users, err := identity.Users(file(t, `Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_super="s" user_kafka="k" other=1; };`))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"super": "s", "kafka": "k"}, users)
+	users, err = identity.Users(file(t, sections))
+	require.NoError(t, err)
+	require.Empty(t, users, "no section, no users")
 	for text, want := range map[string]string{
-		"": "no section Server", "Server { a.B required; };": "no section Server",
+		"Server { a.B required; };": "has not just a",
 		"Server { org.apache.zookeeper.server.auth.DigestLoginModule required; };":           "no users",
 		`Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_="x"; };`: "no username",
 	} {

@@ -95,8 +95,6 @@ func TestRefusals(t *testing.T) {
 	}
 	_, _, err := NewClient(Login{"u", "p"}, bytes.NewReader(nil)).Step([]byte(`nonce="a",charset=utf-8,algorithm=md5-sess`))
 	require.ErrorContains(t, err, "nonce")
-	_, _, err = NewServer(nil, nil).Step([]byte("x"))
-	require.ErrorIs(t, err, errMalformed)
 	good := []string{`username="u"`, `nonce="` + strings.Repeat("A", 40) + `"`, "nc=00000001", `cnonce="c"`, `digest-uri="zookeeper/zk-sasl-md5"`, `realm="zk-sasl-md5"`}
 	for i, part := range good {
 		s := NewServer(users(map[string]string{"u": "p"}), bytes.NewReader(make([]byte, 30)))

@@ -20,16 +20,12 @@ func NewServer(password func(user string) (string, bool), random io.Reader) *Ser
 	return &Server{password: password, random: random}
 }
 
-// Step takes a message of the client, the first of which is empty, and returns the answer, which is the caller's. With done the client is who
+// Step takes a message of the client, the first of which should be empty and isn't looked at, as in Java, and returns the answer, which is the caller's. With done the client is who
 // User tells, and the answer is still to be sent.
 func (s *Server) Step(token []byte) (reply []byte, done bool, err error) {
 	s.step++
 	switch s.step {
 	case 1:
-		if len(token) > 0 {
-			s.step = 2 // the exchange is over
-			return nil, false, fmt.Errorf("first message: %w: it is not empty", errMalformed)
-		}
 		if s.nonce, err = newNonce(s.random); err != nil {
 			return nil, false, err
 		}

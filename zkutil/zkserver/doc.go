@@ -51,6 +51,8 @@
 //     good: the transaction is in its log.
 //   - One-shot, persistent and recursive watches of a connection on one path stand side by side; in 3.8 the last one
 //     replaces the others (ZOOKEEPER-4466, fixed in 3.9).
+//   - A SASL user whom nobody knows is refused. The original shares one callback handler among its connections, and takes the password of the user who tried
+//     last: whoever knows kafka's password can be nobody.
 //   - No quotas, reconfig, Kerberos, throttling of requests.
 //
 // # Time

@@ -282,8 +282,9 @@ func (k *core) auth(c *conn, body []byte) result {
 func (k *core) saslMessage(c *conn, body []byte) result {
 	d := decoder{b: body}
 	token := d.buffer()
-	if d.err != nil {
-		return result{code: CodeMarshallingError, fixed: true, fin: true}
+	if d.err != nil || token == nil {
+		k.cut(c) // without an answer, as the original
+		return result{}
 	}
 	if len(k.opts.Users) == 0 {
 		return result{fixed: true, body: putInt32(nil, -1)}

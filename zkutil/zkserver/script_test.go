@@ -106,6 +106,8 @@ func (s *script) perform(name, op string, rest []string, async bool) error {
 		} else {
 			s.line(c, code(f.err))
 		}
+	case "sasl": // the whole exchange for a user and a password; with token=..., one message of that text
+		return s.sasl(c, a)
 	case "flush":
 	case "multi", "multiread":
 		body, err := s.multi(rest)
