@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -51,6 +52,20 @@ func acls(c *cluster.Cluster) map[string][]zkserver.ACL {
 	return out
 }
 
+// makeLater makes a topic while brokers may still be on their way into new sessions.
+func makeLater(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	admin := c.Admin(t)
+	c.Wait("the topic is made", func() error {
+		err := admin.CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false)
+		if errors.Is(err, sarama.ErrTopicAlreadyExists) {
+			return nil
+		}
+		return err
+	})
+	c.WaitTopic("later", 1)
+}
+
 // A cluster works on secured znodes as on open ones, and every znode, whoever made it and when, has the ACL that Kafka gives it.
 func TestSecuredZnodes(t *testing.T) {
 	t.Parallel()
@@ -90,8 +105,7 @@ func TestSecuredZnodes(t *testing.T) {
 	c.WaitController()
 	c.WaitReady()
 	c.ZooKeeper().DropConnections(nil)
-	require.NoError(t, admin.CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
-	c.WaitTopic("later", 1)
+	makeLater(t, c)
 	check()
 
 	// Who has no identity reads what isn't secret, and changes nothing.
@@ -186,9 +200,7 @@ func TestSecuredRealZooKeeper(t *testing.T) {
 	roundTrip(t, c)
 	zookeeper.Restart()
 	c.WaitReady()
-	admin := c.Admin(t)
-	require.NoError(t, admin.CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
-	c.WaitTopic("later", 1)
+	makeLater(t, c)
 	for path, want := range map[string][]znode.ACL{
 		"/config/users":              {{Perms: 31, Scheme: "sasl", ID: "kafka"}},
 		znode.TopicPath("later"):     {{Perms: 31, Scheme: "sasl", ID: "kafka"}, {Perms: 1, Scheme: "world", ID: "anyone"}},
@@ -252,7 +264,7 @@ func TestTLSIdentity(t *testing.T) {
 	c.ExpireSession(1)
 	c.ZooKeeper().DropConnections(nil)
 	c.WaitReady()
-	require.NoError(t, c.Admin(t).CreateTopic("later", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 3}, false))
+	makeLater(t, c)
 	check()
 }
 
