@@ -28,7 +28,7 @@ func BenchmarkCreatePartitions(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		require.NoError(b, c.createTopics(topics(manyTopics, manyPartitions)))
-		require.NoError(b, c.awaitLed(manyPartitions))
+		require.NoError(b, c.awaitLed(topics(manyTopics, manyPartitions)))
 	}
 }
 

@@ -128,51 +128,23 @@ func (c *client) createTopics(topics []wire.CreateTopicsRequestTopic) error {
 	return nil
 }
 
-// led counts the partitions of all topics that have a leader.
-func (c *client) led() (int, error) {
-	var response wire.MetadataResponse
-	if err := c.do(&wire.MetadataRequest{}, &response, metadataVersion); err != nil {
-		return 0, err
-	}
-	n := 0
-	for i := range response.Topics {
-		for j := range response.Topics[i].Partitions {
-			if p := &response.Topics[i].Partitions[j]; p.LeaderID >= 0 && p.ErrorCode == wire.None {
-				n++
-			}
-		}
-	}
-	return n, nil
-}
-
-// awaitLed waits until so many partitions have leaders.
-func (c *client) awaitLed(partitions int) error {
-	deadline := time.Now().Add(ioTimeout)
-	for {
-		n, err := c.led()
-		if err != nil {
+// awaitLed waits until all partitions of the topics have leaders.
+func (c *client) awaitLed(topics []wire.CreateTopicsRequestTopic) error {
+	for _, t := range topics {
+		if err := c.awaitTopics([]string{t.Name}, int(t.NumPartitions), func(p *wire.MetadataResponsePartition) bool { return p.LeaderID >= 0 && p.ErrorCode == wire.None }); err != nil {
 			return err
 		}
-		if n >= partitions {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d partitions have leaders after %v", n, partitions, ioTimeout)
-		}
-		time.Sleep(2 * time.Millisecond)
 	}
+	return nil
 }
 
 // topic makes a topic and waits for its leaders.
 func (c *client) topic(name string, partitions int) error {
-	before, err := c.led()
-	if err != nil {
+	made := []wire.CreateTopicsRequestTopic{{Name: name, NumPartitions: int32(partitions), ReplicationFactor: 1}}
+	if err := c.createTopics(made); err != nil {
 		return err
 	}
-	if err := c.createTopics([]wire.CreateTopicsRequestTopic{{Name: name, NumPartitions: int32(partitions), ReplicationFactor: 1}}); err != nil {
-		return err
-	}
-	return c.awaitLed(before + partitions)
+	return c.awaitLed(made)
 }
 
 // recordSize is the size of a record's value in bytes.

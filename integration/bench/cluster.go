@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/prekraft/prekraft/broker/wire"
 )
 
 // cluster is a ZooKeeper and its brokers, processes of the binary under test.
@@ -135,7 +137,7 @@ func (s *server) connect() (*client, error) {
 	for {
 		conn, err := dial(s.address)
 		if err == nil {
-			if _, err = conn.led(); err == nil {
+			if _, err = conn.metadata([]wire.MetadataRequestTopic{}); err == nil {
 				return conn, nil
 			}
 			conn.close()

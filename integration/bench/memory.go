@@ -74,7 +74,7 @@ func (b *bench) idleMany() error {
 	if err := c.createTopics(topics(manyTopics, manyPartitions)); err != nil {
 		return err
 	}
-	if err := c.awaitLed(manyPartitions); err != nil {
+	if err := c.awaitLed(topics(manyTopics, manyPartitions)); err != nil {
 		return err
 	}
 	return b.idle(cl.broker, manyPartitions, 100<<20, 0.15, "706 MB", "1.25")

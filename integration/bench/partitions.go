@@ -75,7 +75,7 @@ func (b *bench) makePartitions(realZooKeeper bool, count int) (time.Duration, er
 		return 0, err
 	}
 	answered := time.Since(began)
-	err = c.awaitLed(count)
+	err = c.awaitLed(topics(manyTopics, count))
 	took := time.Since(began)
 	row("%d partitions: answered after %v, led after %v", count, answered.Round(time.Millisecond), took.Round(time.Millisecond))
 	return took, err

@@ -60,16 +60,7 @@ func (b *bench) takeOver() (time.Duration, error) {
 	if err := cl.brokers[old-1].cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		return 0, err
 	}
-	err = conn.await("every partition has a leader that lives", func(m *wire.MetadataResponse) bool {
-		for i := range m.Topics {
-			for j := range m.Topics[i].Partitions {
-				if leader := m.Topics[i].Partitions[j].LeaderID; leader < 0 || leader == old {
-					return false
-				}
-			}
-		}
-		return true
-	})
+	err = conn.awaitTopics(replicatedTopics(manyPartitions), topicPartitions, func(p *wire.MetadataResponsePartition) bool { return p.LeaderID >= 0 && p.LeaderID != old })
 	done := time.Now()
 	if err != nil {
 		return 0, err
@@ -200,7 +191,7 @@ func (b *bench) restart() error {
 		signal       os.Signal
 		limit        time.Duration
 	}{{"in order", "14 s", syscall.SIGTERM, 500 * time.Millisecond}, {"after kill -9", "22 s", syscall.SIGKILL, 1500 * time.Millisecond}} {
-		var serving, joined []float64
+		var serving, joined, used []float64
 		for range b.pairs {
 			if err := cl.writeAll(); err != nil {
 				return err
@@ -212,6 +203,10 @@ func (b *bench) restart() error {
 			if err := cl.writeAll(); err != nil { // it has something to fetch
 				return err
 			}
+			before, err := cpu(cl.others(victim))
+			if err != nil {
+				return err
+			}
 			began := time.Now()
 			if err := cl.start(b, victim); err != nil {
 				return err
@@ -220,7 +215,7 @@ func (b *bench) restart() error {
 			if err != nil {
 				return err
 			}
-			err = conn.await("it knows all partitions", func(m *wire.MetadataResponse) bool { return inSync(m, 1) >= manyPartitions })
+			err = conn.awaitTopics(replicatedTopics(manyPartitions), topicPartitions, func(p *wire.MetadataResponsePartition) bool { return p.LeaderID >= 0 })
 			conn.close()
 			if err != nil {
 				return err
@@ -230,20 +225,34 @@ func (b *bench) restart() error {
 				return err
 			}
 			joined = append(joined, ms(time.Since(began)))
-			row("%s: serves after %.0f, in all ISRs after %.0f ms", one.name, serving[len(serving)-1], joined[len(joined)-1])
+			after, err := cpu(cl.others(victim))
+			if err != nil {
+				return err
+			}
+			own, err := victim.cpu()
+			if err != nil {
+				return err
+			}
+			used = append(used, ms(own))
+			row("%s: serves after %.0f, in all ISRs after %.0f ms; processor time %.0f, the others' %.0f ms", one.name, serving[len(serving)-1], joined[len(joined)-1], ms(own), ms(after-before))
 		}
 		b.report(figure{
 			name: fmt.Sprintf("restart of one of three brokers with %d partitions, %s: exec until it is in all ISRs", manyPartitions, one.name), value: fmt.Sprintf("%.0f ms", median(joined)),
 			target: one.limit.String(), apache: one.apache, met: met(median(joined) <= ms(one.limit)),
-			note: fmt.Sprintf("%s ms; serves after %.0f (%s); wall clock", spread(joined, "%.0f"), median(serving), spread(serving, "%.0f")),
+			note: fmt.Sprintf("%s ms; serves after %.0f (%s); wall clock; processor time %.0f ms", spread(joined, "%.0f"), median(serving), spread(serving, "%.0f"), median(used)),
 		})
 	}
 	return nil
 }
 
+// others are the brokers that run but one.
+func (c *cluster) others(but *server) []*server {
+	return slices.DeleteFunc(slices.Clone(c.brokers), func(s *server) bool { return s == but || !s.running() })
+}
+
 // writeAll writes a record to every partition.
 func (c *cluster) writeAll() error {
-	p, err := newProducers(c, -1)
+	p, err := newProducers(c, -1, manyPartitions)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
@@ -13,12 +14,12 @@ import (
 // The cluster of the figures about replication.
 const (
 	replicaBrokers    = 3
-	replicatedTopic   = "replicated"
+	topicPartitions   = 100
 	failoverCount     = 1000 // partitions
 	replicaProperties = "min.insync.replicas=2\nauto.leader.rebalance.enable=false\n"
 )
 
-// startReplicated runs three brokers, with an Apache ZooKeeper or ours, and makes a topic with three replicas for each partition, all in sync.
+// startReplicated runs three brokers, with an Apache ZooKeeper or ours, and makes so many partitions with three replicas each, all in sync.
 func (b *bench) startReplicated(realZooKeeper bool, partitions int, properties string) (*cluster, error) {
 	address := ""
 	var zk *server
@@ -62,7 +63,7 @@ func (c *cluster) awaitBrokers() error {
 		if err != nil {
 			return err
 		}
-		err = conn.await("the brokers are known", func(m *wire.MetadataResponse) bool { return len(m.Brokers) == len(c.brokers) && m.ControllerID > 0 })
+		err = conn.awaitBrokers(len(c.brokers))
 		conn.close()
 		if err != nil {
 			return err
@@ -77,14 +78,31 @@ func (c *cluster) replicate(partitions int) error {
 		return err
 	}
 	defer conn.close()
-	if err := conn.createTopics([]wire.CreateTopicsRequestTopic{{Name: replicatedTopic, NumPartitions: int32(partitions), ReplicationFactor: replicaBrokers}}); err != nil {
-		return fmt.Errorf("create the topic: %w", err)
+	var topics []wire.CreateTopicsRequestTopic
+	for _, name := range replicatedTopics(partitions) {
+		topics = append(topics, wire.CreateTopicsRequestTopic{Name: name, NumPartitions: topicPartitions, ReplicationFactor: replicaBrokers})
+	}
+	if err := conn.createTopics(topics); err != nil {
+		return fmt.Errorf("create topics: %w", err)
 	}
 	return c.awaitISR(partitions, replicaBrokers)
 }
 
-// awaitISR waits until every broker that runs says that so many partitions have leaders and ISRs of that size.
+// replicatedTopics names the topics that have so many partitions together.
+func replicatedTopics(partitions int) []string {
+	names := make([]string, partitions/topicPartitions)
+	for i := range names {
+		names[i] = fmt.Sprintf("replicated-%d", i)
+	}
+	return names
+}
+
+// awaitISR waits until every broker that runs says that all partitions have leaders and ISRs of that size at least.
 func (c *cluster) awaitISR(partitions, size int) error {
+	return c.await(replicatedTopics(partitions), topicPartitions, size)
+}
+
+func (c *cluster) await(topics []string, partitions, size int) error {
 	for _, s := range c.brokers {
 		if !s.running() {
 			continue
@@ -93,7 +111,7 @@ func (c *cluster) awaitISR(partitions, size int) error {
 		if err != nil {
 			return err
 		}
-		err = conn.await(fmt.Sprintf("%d partitions have %d replicas in sync", partitions, size), func(m *wire.MetadataResponse) bool { return inSync(m, size) >= partitions })
+		err = conn.awaitTopics(topics, partitions, func(p *wire.MetadataResponsePartition) bool { return p.LeaderID >= 0 && len(p.IsrNodes) >= size })
 		conn.close()
 		if err != nil {
 			return err
@@ -102,17 +120,37 @@ func (c *cluster) awaitISR(partitions, size int) error {
 	return nil
 }
 
-// inSync counts the partitions that have a leader and an ISR of that size or larger.
-func inSync(m *wire.MetadataResponse, size int) int {
-	n := 0
-	for i := range m.Topics {
-		for j := range m.Topics[i].Partitions {
-			if p := &m.Topics[i].Partitions[j]; p.LeaderID >= 0 && len(p.IsrNodes) >= size {
-				n++
+// awaitTopics waits until each topic has so many partitions that satisfy, one topic after the other: to ask for all of them again and again would keep the broker busy.
+func (c *client) awaitTopics(topics []string, partitions int, satisfied func(*wire.MetadataResponsePartition) bool) error {
+	deadline := time.Now().Add(ioTimeout)
+	for _, name := range topics {
+		for {
+			got, err := c.topicMetadata(name)
+			if err != nil {
+				return err
 			}
+			if len(got) == partitions && !slices.ContainsFunc(got, func(p wire.MetadataResponsePartition) bool { return !satisfied(&p) }) {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("topic %s isn't as it should be after %v", name, ioTimeout)
+			}
+			time.Sleep(refresh)
 		}
 	}
-	return n
+	return nil
+}
+
+// topicMetadata asks for one topic.
+func (c *client) topicMetadata(name string) ([]wire.MetadataResponsePartition, error) {
+	m, err := c.metadata([]wire.MetadataRequestTopic{{Name: &name}})
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Topics) != 1 {
+		return nil, fmt.Errorf("metadata of %d topics", len(m.Topics))
+	}
+	return m.Topics[0].Partitions, nil
 }
 
 // running tells whether the process lives.
@@ -169,20 +207,20 @@ func (c *client) metadata(topics []wire.MetadataRequestTopic) (*wire.MetadataRes
 	return &response, nil
 }
 
-// await asks for the metadata of all topics until they satisfy.
-func (c *client) await(what string, satisfied func(*wire.MetadataResponse) bool) error {
+// awaitBrokers asks who is in the cluster until so many are and one is the controller.
+func (c *client) awaitBrokers(n int) error {
 	deadline := time.Now().Add(ioTimeout)
 	for {
-		m, err := c.metadata(nil)
+		m, err := c.metadata([]wire.MetadataRequestTopic{})
 		if err != nil {
 			return err
 		}
-		if satisfied(m) {
+		if len(m.Brokers) == n && m.ControllerID > 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("not within %v: %s", ioTimeout, what)
+			return fmt.Errorf("%d of %d brokers, controller %d after %v", len(m.Brokers), n, m.ControllerID, ioTimeout)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(refresh)
 	}
 }

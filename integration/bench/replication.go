@@ -67,7 +67,7 @@ func (c *cluster) makeLoad(partitions, replicas int) (*client, error) {
 	if err := conn.createTopics([]wire.CreateTopicsRequestTopic{assigned(partitions, replicas)}); err != nil {
 		return nil, err
 	}
-	if err := c.awaitISR(partitions, replicas); err != nil {
+	if err := c.await([]string{"load"}, partitions, replicas); err != nil {
 		return nil, err
 	}
 	return c.connect()
