@@ -3,18 +3,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/zkutil"
+	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
 // The cluster of the figures about replication.
 const (
 	replicaBrokers    = 3
 	topicPartitions   = 100
+	warmReads         = 30_000
+	warmMultis        = 300  // of 100 operations
 	failoverCount     = 1000 // partitions
 	replicaProperties = "min.insync.replicas=2\nauto.leader.rebalance.enable=false\n"
 )
@@ -37,7 +42,9 @@ func (b *bench) startReplicated(realZooKeeper bool, partitions int, properties s
 		}
 		return nil, err
 	}
-	c.zookeeper = cmpOr(c.zookeeper, zk)
+	if zk != nil {
+		c.zookeeper = zk
+	}
 	if err := c.awaitBrokers(); err != nil {
 		c.stop()
 		return nil, err
@@ -46,14 +53,49 @@ func (b *bench) startReplicated(realZooKeeper bool, partitions int, properties s
 		c.stop()
 		return nil, err
 	}
+	if realZooKeeper {
+		if err := warmZooKeeper(c.zookeepers, partitions); err != nil {
+			c.stop()
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
-func cmpOr(a, b *server) *server {
-	if a != nil {
-		return a
+// warmZooKeeper reads and writes as much as a ZooKeeper's Java needs to be compiled: one that has just started is several times as slow as it will be.
+func warmZooKeeper(connect string, partitions int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
+	defer cancel()
+	client, err := zkutil.Connect(ctx, zkutil.Config{Connect: connect})
+	if err != nil {
+		return err
 	}
-	return b
+	defer client.Close()
+	var paths []string
+	for _, name := range replicatedTopics(partitions) {
+		for i := range int32(topicPartitions) {
+			paths = append(paths, znode.PartitionStatePath(znode.TopicPartition{Topic: name, Partition: i}))
+		}
+	}
+	for read := 0; read < warmReads; read += len(paths) {
+		if _, err := client.GetMany(ctx, paths); err != nil {
+			return err
+		}
+	}
+	const own = "/bench"
+	if _, err := client.Multi(ctx, zkutil.CreateOp(own, nil, zkutil.Persistent)); err != nil {
+		return err
+	}
+	ops := make([]zkutil.Op, 100)
+	for i := range ops {
+		ops[i] = zkutil.SetOp(own, []byte("warm"), -1)
+	}
+	for range warmMultis {
+		if _, err := client.Multi(ctx, ops...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitBrokers waits until every broker knows all of them and the controller.
