@@ -28,6 +28,7 @@ func suites() []suite {
 		{"produce", "broker CPU per GB over the floor's, 1 KiB records, 1 MB and 16 KiB batches", (*bench).produce},
 		{"consume", "the same for warm consume", (*bench).consume},
 		{"latency", "p50 and p99 of acks=1 at 1,000 records/s of 1 KiB", (*bench).latency},
+		{"commit", "OffsetCommit of 10 partitions: processor time of broker and ZooKeeper, p50 and p99, with offsets.storage kafka and dual", (*bench).commits},
 		{"memory", "resident memory idle, after load, per idle connection, with 5,000 partitions; idle CPU", (*bench).memory},
 		{"start", "exec to first acked produce, clean and after kill -9", (*bench).start},
 		{"partitions", "making 1,000 and 5,000 partitions until every leader is in Metadata, with a real ZooKeeper", (*bench).partitions},
