@@ -19,8 +19,11 @@ import (
 func (h *Handlers) offsetCommit(r *network.Request, req *wire.OffsetCommitRequest) {
 	resp := &wire.OffsetCommitResponse{Topics: make([]wire.OffsetCommitResponseTopic, len(req.Topics))}
 	now := time.Now().UnixMilli()
-	var items []offsets.Item
-	var slots []*wire.OffsetCommitResponsePartition // of the items
+	named := 0
+	for i := range req.Topics {
+		named += len(req.Topics[i].Partitions)
+	}
+	items := make([]offsets.Item, 0, named) // of the partitions without an error, in their order
 	for i := range req.Topics {
 		asked, out := &req.Topics[i], &resp.Topics[i]
 		out.Name = asked.Name
@@ -34,12 +37,15 @@ func (h *Handlers) offsetCommit(r *network.Request, req *wire.OffsetCommitReques
 				continue
 			}
 			items = append(items, commitItem(req, asked.Name, p, now))
-			slots = append(slots, slot)
 		}
 	}
 	finish := func(items []offsets.Item) {
-		for i := range items {
-			slots[i].ErrorCode = items[i].Code
+		for i := range resp.Topics {
+			for j := range resp.Topics[i].Partitions {
+				if slot := &resp.Topics[i].Partitions[j]; slot.ErrorCode == wire.None {
+					slot.ErrorCode, items = items[0].Code, items[1:]
+				}
+			}
 		}
 		r.Reply(resp)
 	}

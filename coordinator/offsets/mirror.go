@@ -18,6 +18,11 @@ const (
 	// The mirror's pause after a failure doubles between these.
 	minMirrorPause = 100 * time.Millisecond
 	maxMirrorPause = 5 * time.Second
+	// After a sweep over the partitions the mirror rests mirrorRest times as long as it took, within these bounds: while groups commit all the time it takes a small part of a processor and writes the
+	// latest of many offsets, instead of racing with the commits for both.
+	mirrorRest    = 4
+	minMirrorRest = 10 * time.Millisecond
+	maxMirrorRest = 100 * time.Millisecond
 	// foreignMargin: a znode that was written this much later than its offset was committed wasn't written by a mirror but by an OffsetCommit v0 or an old consumer, and is left
 	// alone after a load. Clocks and a mirror's lag may differ by less.
 	foreignMargin = 10 * time.Second
@@ -69,21 +74,28 @@ func (s *Store) StorageChanged() {
 func (m *mirror) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	signal := (<-chan struct{})(nil) // m.signal while the mirror neither rests nor waits for ZooKeeper to come back
 	pause := time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.signal:
-			if pause > 0 { // ZooKeeper is away: the timer decides when it is asked again
+		case <-timer.C:
+			if pause == 0 {
+				signal = m.signal // rested: what has come meanwhile has left a signal
 				continue
 			}
-		case <-timer.C:
+		case <-signal:
 		}
-		if err := m.rounds(ctx); err == nil {
+		signal = nil
+		began := time.Now()
+		err := m.sweep(ctx)
+		if err == nil {
 			pause = 0
+			timer.Reset(min(max(mirrorRest*time.Since(began), minMirrorRest), maxMirrorRest))
 			continue
-		} else if ctx.Err() == nil && pause == 0 {
+		}
+		if ctx.Err() == nil && pause == 0 {
 			m.store.problem("copy offsets to ZooKeeper", -1, err)
 		}
 		m.failures.Add(1)
@@ -92,23 +104,30 @@ func (m *mirror) run(ctx context.Context) {
 	}
 }
 
-// rounds lets every partition write until none has anything left.
-func (m *mirror) rounds(ctx context.Context) error {
-	for again := true; again; {
-		again = false
-		for _, p := range *m.store.served.Load() {
+// sweep lets every partition write what it has now. What comes meanwhile is for the next sweep.
+func (m *mirror) sweep(ctx context.Context) error {
+	for _, p := range *m.store.served.Load() {
+		p.mu.Lock()
+		left := len(p.mu.dirty) + len(p.mu.unverified)
+		p.mu.Unlock()
+		for left > 0 {
 			more, err := p.mirrorRound(ctx)
 			if err != nil {
 				return err
 			}
-			again = again || more
+			if left -= mirrorBatch; more && left <= 0 {
+				m.wake()
+			}
+			if !more {
+				break
+			}
 		}
 	}
 	return nil
 }
 
 // markLocked notes that an offset is newer than its znode, and says whether that is news.
-func (p *partition) markLocked(e *entry) bool {
+func (p *partition) markLocked(e *entry, nowMs int64) bool {
 	e.verify = false // what it is newer than doesn't matter
 	if e.dirty {
 		return false
@@ -117,7 +136,7 @@ func (p *partition) markLocked(e *entry) bool {
 		p.store.mirror.unnamed.Add(1)
 		return false
 	}
-	e.dirty, e.since = true, time.Now().UnixMilli()
+	e.dirty, e.since = true, nowMs
 	p.mu.dirty = append(p.mu.dirty, e)
 	return true
 }

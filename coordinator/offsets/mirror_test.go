@@ -3,6 +3,7 @@ package offsets
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,29 @@ func TestDual(t *testing.T) {
 	require.Equal(t, codes(0), w.commit("g", "t-0", 4))
 	w.idle()
 	require.Equal(t, "4", w.znodes.offset("g", tpOf("t-0")), "somebody had deleted it")
+}
+
+// A group that commits all the time costs ZooKeeper a write now and then, and not one for each commit. The last of them comes soon all the same.
+func TestTheMirrorRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Dual)
+		const commits = 1000
+		for i := range commits {
+			require.Equal(t, codes(0), w.commit("g", "t-0", i))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(minMirrorRest)
+		synctest.Wait()
+		require.Equal(t, fmt.Sprint(commits-1), w.znodes.offset("g", tpOf("t-0")))
+		written := w.store.Stats().Mirror.Written
+		require.LessOrEqual(t, written, int64(commits/10+1))
+		require.Greater(t, written, int64(commits/20), "it follows")
+
+		time.Sleep(time.Second)
+		require.Equal(t, codes(0), w.commit("g", "t-0", commits))
+		synctest.Wait()
+		require.Equal(t, fmt.Sprint(commits), w.znodes.offset("g", tpOf("t-0")), "what comes after a while doesn't wait")
+	})
 }
 
 // Answers don't wait for ZooKeeper, however long it is away; then the latest offsets come, and only those.

@@ -198,6 +198,10 @@ func (p *partition) committed(commits []*commit, base int64, code wire.Error) {
 	storage := p.store.config.Settings().Storage
 	dirty := false
 	stored := 0
+	nowMs := int64(0)
+	if storage == Dual {
+		nowMs = time.Now().UnixMilli()
+	}
 	p.mu.Lock()
 	for _, c := range commits {
 		for i, e := range c.entries {
@@ -208,7 +212,7 @@ func (p *partition) committed(commits []*commit, base int64, code wire.Error) {
 			if code == wire.None && !e.detached && (!e.present || base >= e.batch) {
 				e.value, e.batch, e.present = c.items[i].Committed, base, true
 				if storage == Dual {
-					dirty = p.markLocked(e) || dirty
+					dirty = p.markLocked(e, nowMs) || dirty
 				} else {
 					e.verify = false
 				}
