@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,11 +57,14 @@ type commitSample struct {
 	rate              float64 // commits/s
 }
 
+// floorStorage stands for the floor server, which writes the same requests to a file and answers, and does nothing else: what the kernel and Go's runtime take for so many requests.
+const floorStorage = "floor"
+
 // commits compares the stores of committed offsets: commits of ten partitions by raw connections, broker, ZooKeeper and client in processes of their own. Each storage has a cluster of
-// its own per run, in turn (A B B A).
+// its own per run, in turn (A B C C B A).
 func (b *bench) commits() error {
 	for _, load := range commitLoads() {
-		storages := []string{"kafka", "dual"}
+		storages := []string{floorStorage, "kafka", "dual"}
 		samples := map[string][]commitSample{}
 		var brokers, ratios []float64
 		for i := range b.pairs {
@@ -70,7 +74,7 @@ func (b *bench) commits() error {
 					return fmt.Errorf("%v, %s: %w", load, storage, err)
 				}
 				samples[storage] = append(samples[storage], s)
-				row("%-36v %-5s broker %5.1f us, ZooKeeper %5.1f us of processor time; p50 %.0f, p99 %.0f us; %.0f/s", load, storage, s.broker, s.zookeeper, s.p50, s.p99, s.rate)
+				row("%-40v %-5s broker %5.1f us, ZooKeeper %5.1f us of processor time; p50 %.0f, p99 %.0f us; %.0f/s", load, storage, s.broker, s.zookeeper, s.p50, s.p99, s.rate)
 			}
 			slices.Reverse(storages)
 			kafka, dual := samples["kafka"][i], samples["dual"][i]
@@ -94,7 +98,7 @@ func (b *bench) commits() error {
 // describeCommits gives the medians of both storages.
 func describeCommits(samples map[string][]commitSample) string {
 	var text []string
-	for _, storage := range []string{"kafka", "dual"} {
+	for _, storage := range []string{floorStorage, "kafka", "dual"} {
 		of := func(f func(commitSample) float64) float64 {
 			var values []float64
 			for _, s := range samples[storage] {
@@ -110,6 +114,14 @@ func describeCommits(samples map[string][]commitSample) string {
 
 // commitRun measures one storage in a cluster of its own.
 func (b *bench) commitRun(storage string, load commitLoad) (commitSample, error) {
+	if storage == floorStorage {
+		s, err := b.startFloor()
+		if err != nil {
+			return commitSample{}, err
+		}
+		defer s.discard()
+		return load.run(s, nil)
+	}
 	cl, err := b.startBrokers("", 1, "controlled.shutdown.enable=false\noffsets.topic.replication.factor=1\noffsets.storage="+storage+"\n")
 	if err != nil {
 		return commitSample{}, err
@@ -123,15 +135,21 @@ func (b *bench) commitRun(storage string, load commitLoad) (commitSample, error)
 	if err := first.topic("orders", commitPartitions); err != nil {
 		return commitSample{}, err
 	}
-	committers := make([]*committer, load.conns)
+	return load.run(cl.broker, cl.zookeeper)
+}
+
+// run commits to a broker, or with no zookeeper to the floor.
+func (l commitLoad) run(broker, zookeeper *server) (commitSample, error) {
+	committers := make([]*committer, l.conns)
 	for i := range committers {
-		conn, err := dial(cl.broker.address)
+		conn, err := dial(broker.address)
 		if err != nil {
 			return commitSample{}, err
 		}
 		defer conn.close()
-		committers[i] = newCommitter(conn, load.gap)
-		for n := i; n < load.groups; n += load.conns {
+		committers[i] = newCommitter(conn, l.gap)
+		committers[i].floor = zookeeper == nil
+		for n := i; n < l.groups; n += l.conns {
 			committers[i].groups = append(committers[i].groups, fmt.Sprint("group-", n))
 		}
 		if err := committers[i].await(); err != nil {
@@ -144,11 +162,11 @@ func (b *bench) commitRun(storage string, load commitLoad) (commitSample, error)
 	for _, c := range committers {
 		c.took = c.took[:0]
 	}
-	brokerBefore, err := cl.broker.cpu()
-	if err != nil {
-		return commitSample{}, err
+	servers := []*server{broker}
+	if zookeeper != nil {
+		servers = append(servers, zookeeper)
 	}
-	zookeeperBefore, err := cl.zookeeper.cpu()
+	before, err := cpuOf(servers)
 	if err != nil {
 		return commitSample{}, err
 	}
@@ -157,11 +175,7 @@ func (b *bench) commitRun(storage string, load commitLoad) (commitSample, error)
 		return commitSample{}, err
 	}
 	elapsed := time.Since(began)
-	brokerAfter, err := cl.broker.cpu()
-	if err != nil {
-		return commitSample{}, err
-	}
-	zookeeperAfter, err := cl.zookeeper.cpu()
+	after, err := cpuOf(servers)
 	if err != nil {
 		return commitSample{}, err
 	}
@@ -172,10 +186,22 @@ func (b *bench) commitRun(storage string, load commitLoad) (commitSample, error)
 	slices.Sort(took)
 	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 	n := float64(len(took))
-	return commitSample{
-		broker: us(brokerAfter-brokerBefore) / n, zookeeper: us(zookeeperAfter-zookeeperBefore) / n,
-		p50: us(took[len(took)/2]), p99: us(took[len(took)*99/100]), rate: n / elapsed.Seconds(),
-	}, nil
+	sample := commitSample{broker: us(after[0]-before[0]) / n, p50: us(took[len(took)/2]), p99: us(took[len(took)*99/100]), rate: n / elapsed.Seconds()}
+	if zookeeper != nil {
+		sample.zookeeper = us(after[1]-before[1]) / n
+	}
+	return sample, nil
+}
+
+func cpuOf(servers []*server) ([]time.Duration, error) {
+	times := make([]time.Duration, len(servers))
+	for i, s := range servers {
+		var err error
+		if times[i], err = s.cpu(); err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
 }
 
 // commitFor lets all commit side by side for a while.
@@ -200,6 +226,7 @@ type committer struct {
 	*client
 	groups  []string
 	gap     time.Duration
+	floor   bool
 	request *wire.OffsetCommitRequest
 	next    int64
 	took    []time.Duration
@@ -217,6 +244,9 @@ func newCommitter(c *client, gap time.Duration) *committer {
 
 // await waits until the groups have their coordinator, and each has committed once.
 func (c *committer) await() error {
+	if c.floor {
+		return nil
+	}
 	deadline := time.Now().Add(ioTimeout)
 	for _, group := range c.groups {
 		for {
@@ -246,6 +276,9 @@ func (c *committer) commit(group string) error {
 	for i := range c.request.Topics[0].Partitions {
 		c.request.Topics[0].Partitions[i].CommittedOffset = c.next
 	}
+	if c.floor {
+		return c.toFloor()
+	}
 	var response wire.OffsetCommitResponse
 	if err := c.do(c.request, &response, commitVersion); err != nil {
 		return err
@@ -259,6 +292,20 @@ func (c *committer) commit(group string) error {
 		}
 	}
 	return nil
+}
+
+// toFloor sends the commit as a request that the floor writes to its file.
+func (c *committer) toFloor() error {
+	var err error
+	if c.out, err = wire.AppendRequest(c.out[:0], wire.RequestHeader{APIVersion: commitVersion, ClientID: "bench"}, c.request); err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint16(c.out[4:], uint16(wire.Produce))
+	if err := c.send(c.out); err != nil {
+		return err
+	}
+	_, err = c.receive()
+	return err
 }
 
 // run commits until then.
