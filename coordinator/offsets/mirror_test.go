@@ -43,16 +43,16 @@ func TestTheMirrorRests(t *testing.T) {
 		const commits = 1000
 		for i := range commits {
 			require.Equal(t, codes(0), w.commit("g", "t-0", i))
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time
 		}
-		time.Sleep(minMirrorRest)
+		time.Sleep(minMirrorRest) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.Equal(t, fmt.Sprint(commits-1), w.znodes.offset("g", tpOf("t-0")))
 		written := w.store.Stats().Mirror.Written
 		require.LessOrEqual(t, written, int64(commits/10+1))
 		require.Greater(t, written, int64(commits/20), "it follows")
 
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		require.Equal(t, codes(0), w.commit("g", "t-0", commits))
 		synctest.Wait()
 		require.Equal(t, fmt.Sprint(commits), w.znodes.offset("g", tpOf("t-0")), "what comes after a while doesn't wait")
