@@ -23,7 +23,8 @@ func (b *Broker) startGroups() {
 			MinSessionTimeout: c.Duration(config.GroupMinSessionTimeoutMs), MaxSessionTimeout: c.Duration(config.GroupMaxSessionTimeoutMs),
 			InitialDelay: c.Duration(config.GroupInitialRebalanceDelayMs), Settle: settle, MaxSize: c.Int(config.GroupMaxSize),
 		},
-		Store: b.offsets, Partitions: b.offsetsPartitions, ExpiryInterval: c.Duration(config.OffsetsRetentionCheckIntervalMs),
+		MaxGroups: c.Int(config.GroupMaxCount),
+		Store:     b.offsets, Partitions: b.offsetsPartitions, ExpiryInterval: c.Duration(config.OffsetsRetentionCheckIntervalMs),
 		Changed: func(change group.StateChange) {
 			b.telemetry.emit(telemetry.GroupStateChanged{
 				Group: change.Group, From: change.From.String(), To: change.To.String(), Generation: change.Generation, Members: change.Members, Reason: change.Reason,
@@ -31,7 +32,7 @@ func (b *Broker) startGroups() {
 		},
 		Limited: func(limit string, value int) {
 			b.telemetry.metrics.Counter(telemetry.LimitsReached, limit).Add(1)
-			b.telemetry.emit(telemetry.LimitReached{Limit: limit, Value: int64(value), What: "a member of a group"})
+			b.telemetry.emit(telemetry.LimitReached{Limit: limit, Value: int64(value), What: "a request about a group"})
 		},
 	})
 	b.offsets.Start(b.groups)

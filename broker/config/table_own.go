@@ -3,6 +3,7 @@ package config
 // Our own.
 const (
 	OffsetsStorage         StringKey = "offsets.storage"
+	GroupMaxCount          IntKey    = "group.max.count"
 	BrokerFailureDetection StringKey = "broker.failure.detection"
 	RecordValidation       StringKey = "record.validation"
 	AdminListener          StringKey = "admin.listener"
@@ -41,6 +42,9 @@ func ownDefs() []Def {
 			"Where committed offsets are kept. kafka: in __consumer_offsets only. zookeeper: under /consumers in ZooKeeper only, as "+
 				"before Kafka 0.9. dual: in __consumer_offsets, and copied to ZooKeeper behind the acknowledgement, so that both can be "+
 				"looked at side by side. OffsetCommit v0 always means ZooKeeper.", own),
+		integer(GroupMaxCount, "1000000", Medium, ReadOnly, atLeast(1),
+			"Groups that a broker coordinates at most. A new one is refused with COORDINATOR_NOT_AVAILABLE; those that are there, or are taken over from another broker, "+
+				"aren't. Each takes a few kilobytes.", own),
 		str(BrokerFailureDetection, FailureDetectionProbe, Medium, ReadOnly,
 			oneOf(FailureDetectionSession, FailureDetectionProbe),
 			"How a broker is found dead. session: by the end of its ZooKeeper session, as Apache Kafka does. probe: "+

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/wire"
@@ -30,6 +31,8 @@ type Config struct {
 	Store    Store
 	// Partitions returns how many partitions __consumer_offsets has, or is going to have.
 	Partitions func() int32
+	// MaxGroups is how many groups there may be for a new one to be made (group.max.count); 0: any number. What is loaded is never refused.
+	MaxGroups int
 	// ExpiryInterval is how often expired offsets and empty groups are looked for (offsets.retention.check.interval.ms).
 	ExpiryInterval time.Duration
 	// Changed hears of state changes, Limited of limits that were hit. They must not block. nil: nobody does.
@@ -41,6 +44,7 @@ type Config struct {
 type Coordinator struct {
 	config Config
 	timers *timers
+	count  atomic.Int64 // of all groups
 
 	mu struct {
 		sync.RWMutex
@@ -109,7 +113,7 @@ func (c *Coordinator) Loaded(partition int32, groups []offsets.LoadedGroup) {
 	for i := range groups {
 		var one effects
 		g := restore(groups[i], &c.config.Settings, newUUID, now, &one)
-		s.put(g)
+		c.putLocked(s, g)
 		c.settleLocked(s, g, &one)
 		fx.add(&one)
 	}
@@ -134,6 +138,7 @@ func (c *Coordinator) Unloaded(partition int32) {
 		g.end(now, wire.NotCoordinator, "its partition has another coordinator", &fx)
 		c.timers.schedule(&g.timer, time.Time{})
 	}
+	c.count.Add(-int64(len(s.groups)))
 	s.groups = nil
 	s.mu.Unlock()
 	c.perform(s, &fx)
@@ -147,9 +152,10 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-func (s *shard) put(g *group) {
+func (c *Coordinator) putLocked(s *shard, g *group) {
 	g.timer.shard, g.timer.group = s, g
 	s.groups[g.id] = g
+	c.count.Add(1)
 }
 
 // lookup finds the shard of a group, in Kafka's order of errors (reference groups-and-offsets.md §4).
@@ -189,8 +195,14 @@ func (c *Coordinator) with(id string, mayBeEmpty, create bool, f func(now time.T
 	now := time.Now()
 	g := s.groups[id]
 	if g == nil && create {
+		if most := c.config.MaxGroups; most > 0 && c.count.Load() >= int64(most) {
+			s.mu.Unlock()
+			fx.limits = append(fx.limits, limit{"groups", most})
+			c.perform(s, &fx)
+			return wire.CoordinatorNotAvailable
+		}
 		g = newGroup(id, &c.config.Settings, newUUID, now)
-		s.put(g)
+		c.putLocked(s, g)
 	}
 	f(now, s, g, &fx)
 	if g != nil {
@@ -266,6 +278,7 @@ func (c *Coordinator) step(s *shard, g *group, f func(now time.Time, fx *effects
 func (c *Coordinator) removeLocked(now time.Time, s *shard, g *group, reason string, fx *effects) {
 	g.end(now, wire.CoordinatorNotAvailable, reason, fx)
 	delete(s.groups, g.id)
+	c.count.Add(-1)
 	c.timers.schedule(&g.timer, time.Time{})
 	c.config.Store.RemoveGroup(s.partition, g.id, g.generation > 0)
 }

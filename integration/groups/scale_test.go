@@ -84,6 +84,32 @@ func TestThousandGroups(t *testing.T) {
 	require.Len(t, listed(), groups)
 }
 
+// A broker refuses new groups beyond group.max.count; those that are there go on, and make room when they go. What it takes over isn't refused.
+func TestNumberOfGroups(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Brokers(1), cluster.Set("group.max.count", "2"))
+	makeTopic(t, c, "orders", 1)
+	group := func(name string) *member { return dial(t, c, name) }
+	one, two, three := group("one"), group("two"), group("three")
+	together(t, one)
+	require.Equal(t, wire.None, two.commit(2))
+	require.Equal(t, wire.CoordinatorNotAvailable, three.commit(3))
+	require.Equal(t, wire.CoordinatorNotAvailable, three.join())
+	require.Equal(t, wire.None, two.commit(3), "it is there")
+	require.Equal(t, wire.None, one.beat())
+	require.EqualValues(t, 2, c.Broker(1).Groups().Stats().Groups)
+	require.Equal(t, wire.None, ask[*wire.DeleteGroupsResponse](t, two.conn, &wire.DeleteGroupsRequest{GroupsNames: []string{"two"}}, 2).Results[0].ErrorCode)
+	require.Equal(t, wire.None, three.commit(3))
+	require.Equal(t, wire.CoordinatorNotAvailable, two.commit(4))
+
+	c.Restart(1)
+	again := dial(t, c, "three")
+	offset, code := again.committed()
+	require.Equal(t, []any{int64(3), wire.None}, []any{offset, code})
+	require.Equal(t, wire.None, again.commit(4))
+	require.Equal(t, wire.CoordinatorNotAvailable, dial(t, c, "two").commit(4), "those that were loaded count")
+}
+
 // A group of 200 members over 2,000 partitions comes to rest, and does again when half of them leave.
 func TestLargeGroup(t *testing.T) {
 	t.Parallel()
