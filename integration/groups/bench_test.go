@@ -2,6 +2,7 @@ package groups
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -95,6 +96,38 @@ func BenchmarkCommit(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkGroupMemory measures what a group keeps of the heap: one that has committed an offset and nothing else, and one with a member and its assignment besides. With -benchtime 10000x there are so many.
+func BenchmarkGroupMemory(b *testing.B) {
+	for _, joined := range []bool{false, true} {
+		b.Run(fmt.Sprintf("member=%v", joined), func(b *testing.B) {
+			// The znodes of dual would be in the same process.
+			c := cluster.Start(b, cluster.Brokers(1), cluster.Discard(), cluster.Set("offsets.storage", "kafka"))
+			makeTopic(b, c, "orders", 1)
+			m := dial(b, c, "first")
+			require.Equal(b, wire.None, m.commit(1))
+			before := liveHeap()
+			for i := range b.N {
+				*m = member{t: b, conn: m.conn, group: fmt.Sprint("group-", i), gen: -1, session: time.Minute}
+				if joined {
+					require.Equal(b, wire.None, m.join())
+					require.Equal(b, wire.None, m.sync())
+				}
+				require.Equal(b, wire.None, m.commit(1))
+			}
+			b.ReportMetric((liveHeap()-before)/float64(b.N), "heap-B/group")
+		})
+	}
+}
+
+// liveHeap is how many bytes are in use after a collection.
+func liveHeap() float64 {
+	runtime.GC()
+	runtime.GC() // what pools held at the first is gone after the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
 }
 
 // processorTime is what this process has used.

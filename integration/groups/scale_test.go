@@ -97,7 +97,7 @@ func TestNumberOfGroups(t *testing.T) {
 	require.Equal(t, wire.CoordinatorNotAvailable, three.join())
 	require.Equal(t, wire.None, two.commit(3), "it is there")
 	require.Equal(t, wire.None, one.beat())
-	require.EqualValues(t, 2, c.Broker(1).Groups().Stats().Groups)
+	require.Equal(t, 2, c.Broker(1).Groups().Stats().Groups)
 	require.Equal(t, wire.None, ask[*wire.DeleteGroupsResponse](t, two.conn, &wire.DeleteGroupsRequest{GroupsNames: []string{"two"}}, 2).Results[0].ErrorCode)
 	require.Equal(t, wire.None, three.commit(3))
 	require.Equal(t, wire.CoordinatorNotAvailable, two.commit(4))
