@@ -20,9 +20,9 @@ const (
 	maxMirrorPause = 5 * time.Second
 	// After a sweep over the partitions the mirror rests mirrorRest times as long as it took, within these bounds: while groups commit all the time it takes a small part of a processor and writes the
 	// latest of many offsets, instead of racing with the commits for both.
-	mirrorRest    = 4
+	mirrorRest    = 9
 	minMirrorRest = 10 * time.Millisecond
-	maxMirrorRest = 100 * time.Millisecond
+	maxMirrorRest = 500 * time.Millisecond
 	// foreignMargin: a znode that was written this much later than its offset was committed wasn't written by a mirror but by an OffsetCommit v0 or an old consumer, and is left
 	// alone after a load. Clocks and a mirror's lag may differ by less.
 	foreignMargin = 10 * time.Second
