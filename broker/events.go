@@ -314,7 +314,7 @@ func (t *instruments) controlReceived(r api.ControlRequest) {
 func leadershipEvent(by telemetry.Cause, e controller.LeadershipChanged) telemetry.Event {
 	now, before := e.Leadership, e.Previous
 	switch e.Reason {
-	case "AlterPartition", "IsrChangeNotification":
+	case "AlterPartition", "IsrChangeNotification", "PartitionReassignmentIsrChange":
 		return telemetry.IsrCommitted{
 			Cause: by, Topic: e.Topic, Partition: e.Partition, Leader: now.Leader, LeaderEpoch: now.LeaderEpoch, PartitionEpoch: now.PartitionEpoch,
 			From: slices.Clone(before.ISR), To: slices.Clone(now.ISR), Reason: e.Reason,

@@ -184,7 +184,7 @@ type (
 		PartitionEpoch int32   `json:"partitionEpoch"`
 		From           []int32 `json:"from"`
 		To             []int32 `json:"to"`
-		// Reason is how it was proposed: AlterPartition or IsrChangeNotification.
+		// Reason is how it was proposed: AlterPartition, IsrChangeNotification or PartitionReassignmentIsrChange.
 		Reason string `json:"reason"`
 	}
 	// PartitionRoleChanged: this broker became leader or follower of a partition, or stopped being either.

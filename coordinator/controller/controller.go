@@ -29,6 +29,7 @@ type Controller struct {
 		unreachable map[int32]int64 // Broker and its epoch.
 		resets      map[int32]bool
 		unclean     map[string]bool
+		moving      map[TopicPartition]bool // Being reassigned; their states were written.
 	}
 
 	cancel  context.CancelFunc
@@ -45,6 +46,8 @@ type Controller struct {
 	electionPause time.Duration
 	notBefore     time.Time // No election before, because failovers did not succeed.
 	unregistered  bool      // The session expired and the broker has not registered itself again: no election.
+	// movesWatched: the partitions whose state znodes have a watch because they are being reassigned (IBP below 2.7-IV2).
+	movesWatched map[TopicPartition]bool
 	// rereadStates: somebody writes ISRs into ZooKeeper without asking (a broker at an IBP below 2.7-IV2), so that the
 	// cache cannot be trusted to be current.
 	rereadStates bool
@@ -70,6 +73,8 @@ func New(cfg Config) (*Controller, error) {
 	c.dirty.unreachable = map[int32]int64{}
 	c.dirty.resets = map[int32]bool{}
 	c.dirty.unclean = map[string]bool{}
+	c.dirty.moving = map[TopicPartition]bool{}
+	c.movesWatched = map[TopicPartition]bool{}
 	return c, nil
 }
 

@@ -172,6 +172,9 @@ func (c *Controller) resign(reason string) {
 	for name := range c.cluster.topics {
 		c.cfg.Store.Unwatch(znode.TopicPath(name), WatchData)
 	}
+	for tp := range c.movesWatched {
+		c.unwatchMove(tp)
+	}
 	c.stopBalancing()
 	for id := range c.channels {
 		c.removeChannel(id)
@@ -183,6 +186,7 @@ func (c *Controller) resign(reason string) {
 
 // failover reads the cluster and takes over. The order matters; see §3 of the reference page on the controller.
 func (c *Controller) failover(ctx context.Context) error {
+	c.rereadStates = !c.cfg.IBP.AlterPartition()
 	if err := c.setUpFeatures(ctx); err != nil {
 		return fmt.Errorf("feature znode: %w", err)
 	}

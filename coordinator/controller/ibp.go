@@ -22,6 +22,7 @@ const (
 	ibp24_1  IBP = 2_004_000_001
 	ibp26    IBP = 2_006_000_000
 	ibp27    IBP = 2_007_000_000
+	ibp27_2  IBP = 2_007_000_002
 	ibp28_0  IBP = 2_008_000_000
 	ibp28_1  IBP = 2_008_000_001
 	ibp32    IBP = 3_002_000_000
@@ -116,6 +117,10 @@ func (v IBP) StopReplicaVersion() int16 {
 func (v IBP) ControlledShutdownVersion() int16 {
 	return v.choose([]versionStep{{ibp24_1, 3}, {ibp22, 2}, {ibp090, 1}})
 }
+
+// AlterPartition says whether leaders ask the controller to change their ISRs (2.7-IV2) instead of writing them into
+// ZooKeeper themselves.
+func (v IBP) AlterPartition() bool { return v.AtLeast(ibp27_2) }
 
 // TopicIDs says whether topics have ids at this IBP (2.8-IV0).
 func (v IBP) TopicIDs() bool { return v.AtLeast(ibp28_0) }

@@ -236,17 +236,13 @@ func (c *Controller) isrChanges(ctx context.Context) error {
 		}
 	}
 	if len(ps) > 0 {
-		states, err := c.readStates(ctx, ps)
-		if err != nil {
+		if err := c.takeStates(ctx, ps, "IsrChangeNotification"); err != nil {
 			return err
 		}
 		b := c.newBatch()
 		b.updateAll()
-		for i, s := range states {
-			if s.exists && s.err == nil {
-				c.commit(ps[i], s.lead, "IsrChangeNotification")
-			}
-			b.updateMetadata(ps[i])
+		for _, p := range ps {
+			b.updateMetadata(p)
 		}
 		b.send()
 		if err := c.completeReassignments(ctx, ps); err != nil {
@@ -254,6 +250,21 @@ func (c *Controller) isrChanges(ctx context.Context) error {
 		}
 	}
 	return c.deleteChildren(ctx, znode.IsrChangesPath, names)
+}
+
+// takeStates takes what leaders wrote into the states of partitions into the cache. What a newer controller wrote is not
+// this one's to pass on.
+func (c *Controller) takeStates(ctx context.Context, ps []*partition, reason string) error {
+	states, err := c.readStates(ctx, ps)
+	if err != nil {
+		return err
+	}
+	for i, s := range states {
+		if s.exists && s.err == nil && s.lead.ControllerEpoch <= c.cluster.epoch && (!ps[i].led || s.lead.PartitionEpoch != ps[i].lead.PartitionEpoch) {
+			c.commit(ps[i], s.lead, reason)
+		}
+	}
+	return nil
 }
 
 // logDirEvents handles the notifications of brokers whose log dir failed: their full set of roles is sent again, and the

@@ -34,6 +34,7 @@ const (
 	KindTopicUncleanElection   Kind = "TopicUncleanLeaderElectionEnable"
 	KindAPIReassignment        Kind = "ApiPartitionReassignment"
 	KindZkReassignment         Kind = "ZkPartitionReassignment"
+	KindReassignmentIsrChange  Kind = "PartitionReassignmentIsrChange"
 	KindListReassignments      Kind = "ListPartitionReassignments"
 	KindAutoLeaderBalance      Kind = "AutoPreferredReplicaLeaderElection"
 	KindUpdateFeatures         Kind = "UpdateFeatures"
@@ -53,7 +54,7 @@ func (k Kind) State() int {
 		return 3
 	case KindTopicDeletion, KindTopicDeletionAnswer:
 		return 4
-	case KindAPIReassignment, KindZkReassignment:
+	case KindAPIReassignment, KindZkReassignment, KindReassignmentIsrChange:
 		return 5
 	case KindAutoLeaderBalance:
 		return 6

@@ -83,6 +83,7 @@ func (c *Controller) reassign(ctx context.Context, moves []*move) error {
 			ps = append(ps, m.p)
 		}
 	}
+	c.watchMoves(ps)
 	if c.rereadStates {
 		if _, err := c.loadStates(ctx, ps); err != nil {
 			return err
@@ -194,6 +195,7 @@ func (c *Controller) completeMoves(ctx context.Context, ps []*partition) error {
 			c.emit(AssignmentChanged{Header: c.header(), TopicPartition: m.p.tp, Assignment: m.to, Previous: before[i]})
 		}
 		done[m.p.tp] = m.to.Replicas
+		c.unwatchMove(m.p.tp)
 		resumed[m.p.topic] = true
 		b.updateMetadata(m.p)
 	}

@@ -29,10 +29,11 @@ import (
 //	shutdown B [epoch]  ControlledShutdown          elect preferred|unclean tp...|all
 //	reassign tp=3,2 tp=cancel ...                   AlterPartitionReassignments
 //	reassignments [tp...]                           ListPartitionReassignments
-//	ids B [epoch]       AllocateProducerIds         fail B API tp CODE   has B answer so
+//	ids B [epoch]       AllocateProducerIds         fail B API [tp] CODE has B answer so
 //	write tp leader=1 isr=1,2 epoch=1 by=1          writes a partition state from outside
 //	set P DATA, create P DATA, remove P             writes any znode from outside
 //	isrchange tp..., logdir B                       notifications
+//	meanwhile C LINE    just before C's next write, LINE happens (set, topic, grow, write, expire, remove of one)
 //	lose C n            the answers to C's next n writes are lost
 //	depose C            just before C's next write, another controller is elected
 //	settle              lets everything settle and prints it
@@ -191,12 +192,12 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		})
 		synctest.Wait()
 	case "fail":
-		code, err := strconv.Atoi(f[4])
+		code, err := strconv.Atoi(f[len(f)-1])
 		if err != nil {
 			return err
 		}
 		w.mu.Lock()
-		m.errors[f[2]+" "+f[3]] = wire.Error(code)
+		m.errors[strings.Join(f[2:len(f)-1], " ")] = wire.Error(code)
 		w.mu.Unlock()
 	case "write":
 		s := znode.PartitionState{
@@ -227,6 +228,8 @@ func (w *world) do(f []string, out *strings.Builder) error {
 		m.session.loseNext(int(num(2)))
 	case "depose":
 		w.depose(m)
+	case "meanwhile":
+		m.session.onNextWrite(func([]Op) { w.happen(f[2:], out) })
 	case "settle":
 		out.WriteString(w.settle())
 	case "wait":
@@ -319,6 +322,24 @@ func (w *world) reassignments(args []string, out *strings.Builder) {
 		}
 	})
 	synctest.Wait()
+}
+
+// happen carries out a line from within a controller's event: one that waits for nothing.
+func (w *world) happen(f []string, out *strings.Builder) {
+	switch f[0] {
+	case "remove":
+		w.tree.removeOne(f[1])
+	case "expire":
+		m := w.member(list(f[1])[0])
+		m.session.expireWithin()
+		m.ctl.SessionExpired()
+	case "set", "topic", "grow", "write":
+		if err := w.do(f, out); err != nil {
+			w.t.Errorf("%v: %v", f, err)
+		}
+	default:
+		w.t.Errorf("%v cannot happen meanwhile", f)
+	}
 }
 
 // depose has another controller take over in the middle of an event.

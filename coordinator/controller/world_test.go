@@ -46,6 +46,7 @@ type member struct {
 	// down: connections fail. refuse: with a refusal. resets: so many are reset before that. hang: requests are not answered. conns: open connections.
 	down, refuse, hang bool
 	resets             int
+	refusals           int // So many registrations fail.
 	conns              []*memConn
 	errors             map[string]wire.Error // Answers by "API topic-partition" or "API".
 }
@@ -124,7 +125,14 @@ func (w *world) start(m *member) *Controller {
 		BrokerID: m.id, Listener: "PLAINTEXT", IBP: w.ibp, Store: m.session, Transport: &memTransport{w, m.id},
 		BalanceInterval: w.balance, ImbalancePercentage: w.percent,
 		KeepDeadBrokers: w.keep, DeleteTopicDisabled: w.noDel, UncleanLeaderElection: func() bool { return w.unclean },
-		Register: func(context.Context) error { w.register(m); return nil },
+		Register: func(context.Context) error {
+			if m.refusals > 0 {
+				m.refusals--
+				return errors.New("registration refused")
+			}
+			w.register(m)
+			return nil
+		},
 	}
 	if !w.silent {
 		cfg.Events = &recorder{w, m.id}
