@@ -31,6 +31,8 @@ const (
 	KindUnexpectedAppendOffset            // a follower was handed an offset below its log end offset
 	KindOffsetsOutOfOrder                 // a follower was handed batches whose offsets fall
 	KindUnknownLog                        // the manager has no log of that name
+	KindLogDirNotFound                    // LOG_DIR_NOT_FOUND (57): not one of log.dirs
+	KindInvalidName                       // INVALID_TOPIC_EXCEPTION (17): too long for a directory's name
 	KindClosed                            // the log or the manager is closed
 )
 
@@ -82,6 +84,8 @@ var (
 	ErrUnexpectedAppendOffset       error = &Error{Kind: KindUnexpectedAppendOffset}
 	ErrOffsetsOutOfOrder            error = &Error{Kind: KindOffsetsOutOfOrder}
 	ErrUnknownLog                   error = &Error{Kind: KindUnknownLog}
+	ErrLogDirNotFound               error = &Error{Kind: KindLogDirNotFound}
+	ErrInvalidName                  error = &Error{Kind: KindInvalidName}
 	ErrClosed                       error = &Error{Kind: KindClosed}
 )
 
@@ -138,6 +142,10 @@ func (k Kind) String() string {
 		return "offsets out of order"
 	case KindUnknownLog:
 		return "unknown log"
+	case KindLogDirNotFound:
+		return "log directory not found"
+	case KindInvalidName:
+		return "invalid name"
 	case KindClosed:
 		return "log closed"
 	}

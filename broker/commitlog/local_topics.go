@@ -17,7 +17,7 @@ func LocalTopics(dirs []string) []string {
 		}
 		for _, e := range entries {
 			tp, kind, err := parseReplicaDir(e.Name())
-			if err != nil || !e.IsDir() || kind != dirReplica || seen[tp.Topic] {
+			if err != nil || !e.IsDir() || kind != dirReplica && kind != dirFuture || seen[tp.Topic] {
 				continue
 			}
 			seen[tp.Topic] = true

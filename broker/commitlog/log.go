@@ -17,6 +17,7 @@ type Log struct {
 	tp     TopicPartition
 	name   string // tp.String()
 	path   string // the replica directory
+	future bool   // it is to take the place of the log in another directory
 	dir    *logDir
 	shared *shared
 	host   host

@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +67,9 @@ type Manager struct {
 		sync.RWMutex
 		logs   map[TopicPartition]*Log
 		making map[TopicPartition]*making
+		// futures are the logs that grow in another directory; preferred is where logs are to be made that aren't here yet.
+		futures   map[TopicPartition]*Log
+		preferred map[TopicPartition]*logDir
 		counts map[*logDir]int // of logs, with those that are being made
 		closed bool
 	}
@@ -105,6 +107,7 @@ func OpenManager(config ManagerConfig) (*Manager, error) {
 	config.Intervals = config.Intervals.withDefaults()
 	m := &Manager{config: config, shared: newShared(config.OpenFiles)}
 	m.mu.logs, m.mu.making, m.mu.counts = map[TopicPartition]*Log{}, map[TopicPartition]*making{}, map[*logDir]int{}
+	m.mu.futures, m.mu.preferred = map[TopicPartition]*Log{}, map[TopicPartition]*logDir{}
 	m.rolled.logs = map[*Log]struct{}{}
 	m.rolled.wake = make(chan struct{}, 1)
 	for _, path := range config.Dirs {
@@ -140,15 +143,37 @@ func (m *Manager) open() error {
 		}
 		todo = append(todo, logs...)
 	}
-	seen := map[TopicPartition]string{}
-	for _, one := range todo {
-		if other, ok := seen[one.log.tp]; ok {
-			return fmt.Errorf("%v is in both %s and %s", one.log.tp, other, one.log.dir.path)
-		}
-		seen[one.log.tp] = one.log.dir.path
+	todo, err := m.settle(todo)
+	if err != nil {
+		return err
 	}
 	m.loadAll(todo)
 	return nil
+}
+
+// settle leaves one directory for each partition, and one for its future.
+func (m *Manager) settle(found []*loading) ([]*loading, error) {
+	type slot struct {
+		tp     TopicPartition
+		future bool
+	}
+	bySlot := map[slot]*loading{}
+	for _, one := range found {
+		at := slot{one.log.tp, one.log.future}
+		other := bySlot[at]
+		if other == nil {
+			bySlot[at] = one
+			continue
+		}
+		kept, err := m.settleMoved(other, one)
+		if err != nil {
+			return nil, err
+		}
+		bySlot[at] = kept
+	}
+	return slices.DeleteFunc(found, func(one *loading) bool {
+		return bySlot[slot{one.log.tp, one.log.future}] != one || !one.log.future && !m.dropMark(one.log)
+	}), nil
 }
 
 // takeDir makes sure that a directory exists, is ours alone, and belongs to this broker.
@@ -240,7 +265,9 @@ func (m *Manager) listDir(d *logDir) ([]*loading, error) {
 		case dirReplica:
 			highWatermark := highWatermarks[tp]
 			todo = append(todo, &loading{m.newLog(d, tp), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermark}})
-		case dirFuture, dirStray: // another program's business
+		case dirFuture:
+			todo = append(todo, &loading{m.newFuture(d, tp, name), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermarks[tp]}})
+		case dirStray: // another program's business
 		}
 	}
 	return todo, nil
@@ -298,7 +325,11 @@ func (m *Manager) loadOne(one *loading) {
 	}
 	l.checkpointed.Store(one.options.recoveryPoint)
 	m.mu.Lock()
-	m.mu.logs[l.tp] = l
+	if l.future {
+		m.mu.futures[l.tp] = l
+	} else {
+		m.mu.logs[l.tp] = l
+	}
 	m.mu.counts[l.dir]++
 	m.mu.Unlock()
 }
@@ -313,17 +344,22 @@ func (m *Manager) Log(tp TopicPartition) (*Log, bool) {
 
 // Logs returns all logs, in the order of their partitions.
 func (m *Manager) Logs() []*Log {
-	logs := m.each(nil)
+	logs := slices.DeleteFunc(m.each(nil), func(l *Log) bool { return l.future })
 	slices.SortFunc(logs, func(a, b *Log) int { return a.tp.compare(b.tp) })
 	return logs
 }
 
-// each returns the logs of a directory, nil for all.
+// each returns the logs of a directory, nil for all, and the future ones.
 func (m *Manager) each(d *logDir) []*Log {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	logs := make([]*Log, 0, len(m.mu.logs))
 	for _, l := range m.mu.logs {
+		if d == nil || l.dir == d {
+			logs = append(logs, l)
+		}
+	}
+	for _, l := range m.mu.futures {
 		if d == nil || l.dir == d {
 			logs = append(logs, l)
 		}
@@ -360,7 +396,7 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 		}
 		return other.log, other.log.AssignTopicID(id)
 	}
-	d, err := m.dirForNewLocked(isNew)
+	d, err := m.dirForNewLocked(tp, isNew)
 	if err != nil {
 		m.mu.Unlock()
 		return nil, err
@@ -377,6 +413,7 @@ func (m *Manager) GetOrCreate(tp TopicPartition, id TopicID, isNew bool) (*Log, 
 		m.mu.counts[d]--
 	} else {
 		m.mu.logs[tp] = mine.log
+		delete(m.mu.preferred, tp)
 	}
 	m.mu.Unlock()
 	close(mine.done)
@@ -412,7 +449,7 @@ func (m *Manager) create(d *logDir, tp TopicPartition, id TopicID) (*Log, error)
 }
 
 // dirForNewLocked chooses the directory of a new log.
-func (m *Manager) dirForNewLocked(isNew bool) (*logDir, error) {
+func (m *Manager) dirForNewLocked(tp TopicPartition, isNew bool) (*logDir, error) {
 	if m.mu.closed {
 		return nil, ErrClosed
 	}
@@ -430,6 +467,9 @@ func (m *Manager) dirForNewLocked(isNew bool) (*logDir, error) {
 	}
 	if best == nil {
 		return nil, m.dirs[0].offline()
+	}
+	if d := m.mu.preferred[tp]; d != nil && d.offline() == nil {
+		return d, nil
 	}
 	return best, nil
 }
@@ -451,18 +491,9 @@ func (m *Manager) AsyncDelete(tp TopicPartition) error {
 	}
 	hadLogStart := l.logStart.Load() > l.list()[0].base
 	l.stop()
-	if err := l.dir.offline(); err != nil {
+	if err := errors.Join(m.renameForDeletion(l), m.deleteFutureLocked(tp)); err != nil {
 		return err
 	}
-	var unique TopicID
-	if _, err := rand.Read(unique[:]); err != nil {
-		return err
-	}
-	renamed := filepath.Join(l.dir.path, suffixedDirName(tp, unique, deleteDirSuffix))
-	if err := os.Rename(l.path, renamed); err != nil {
-		return l.dir.fail(fmt.Errorf("delete %s: %w", l.name, err))
-	}
-	m.removeLater([]string{renamed}, msDuration(l.config.Load().FileDeleteDelayMs))
 	if hadLogStart {
 		// A log that is created again under this name must not inherit it.
 		if err := m.persistLogStart(l); err != nil {
@@ -492,8 +523,10 @@ type DirInfo struct {
 type LogInfo struct {
 	TopicPartition TopicPartition
 	SizeBytes      int64
-	// HighWatermark and LogEndOffset tell how far it is behind.
-	HighWatermark, LogEndOffset int64
+	// Future tells that the log is to take the place of the one in another directory, and Lag how many offsets it is behind that one, -1 when there is none. A log that isn't has a Lag of 0: its
+	// high watermark is never beyond its end.
+	Future bool
+	Lag    int64
 }
 
 // Dirs describes all log directories, in the order of the configuration.
@@ -506,13 +539,24 @@ func (m *Manager) Dirs() []DirInfo {
 				info.TotalBytes, info.UsableBytes = total, usable
 			}
 			for _, l := range m.each(d) {
-				info.Logs = append(info.Logs, LogInfo{l.tp, l.Size(), l.HighWatermark(), l.LogEndOffset()})
+				info.Logs = append(info.Logs, m.info(l))
 			}
 			slices.SortFunc(info.Logs, func(a, b LogInfo) int { return a.TopicPartition.compare(b.TopicPartition) })
 		}
 		list = append(list, info)
 	}
 	return list
+}
+
+func (m *Manager) info(l *Log) LogInfo {
+	info := LogInfo{TopicPartition: l.tp, SizeBytes: l.Size(), Future: l.future}
+	if l.future {
+		info.Lag = -1
+		if current, ok := m.Log(l.tp); ok {
+			info.Lag = max(current.LogEndOffset()-l.LogEndOffset(), 0)
+		}
+	}
+	return info
 }
 
 // FailDir takes a log directory offline as an error of its file system does. It is for tests. It returns false when there is no such directory.

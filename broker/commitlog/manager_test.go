@@ -285,7 +285,7 @@ func TestDirectoryFails(t *testing.T) {
 		require.Len(t, d.Logs, 2)
 		require.Positive(t, d.TotalBytes)
 		require.Positive(t, d.UsableBytes)
-		require.Equal(t, LogInfo{TopicPartition{"t", 1}, two.Size(), 0, 1}, d.Logs[0])
+		require.Equal(t, LogInfo{TopicPartition{"t", 1}, two.Size(), false, 0}, d.Logs[0])
 	}
 	require.NoError(t, m.Shutdown())
 	require.NoFileExists(t, filepath.Join(one.Dir(), cleanShutdownFile))

@@ -49,6 +49,10 @@ func CodeOf(err error) wire.Error {
 		return wire.UnsupportedForMessageFormat
 	case commitlog.KindInconsistentTopicID:
 		return wire.InconsistentTopicID
+	case commitlog.KindLogDirNotFound:
+		return wire.LogDirNotFound
+	case commitlog.KindInvalidName:
+		return wire.InvalidTopicException
 	case commitlog.KindUnknownLog, commitlog.KindClosed:
 		// The replica was deleted, or the broker is stopping: another broker is, or will be, the one to ask.
 		return wire.NotLeaderOrFollower
