@@ -66,7 +66,7 @@ type Broker struct {
 	metadata      *metadata.Cache
 	replicas      *replica.Manager
 	hosted        atomic.Pointer[replica.Manager] // replicas, for who may look before they are made
-	throttles     struct{ leader, follower *replica.Throttle }
+	throttles     struct{ leader, follower, moves *replica.Throttle }
 	ibp           controller.IBP // inter.broker.protocol.version: versions of the requests between brokers, and whether topics have ids
 	admin         *controller.Admin
 	controller    *controller.Controller

@@ -163,6 +163,13 @@ func (b *Broker) replicaEvents() replica.Events {
 		},
 		Replicated: func(bytes int) { t.metrics.Counter(telemetry.ReplicationBytesIn).Add(int64(bytes)) },
 		Removed:    b.partitionsRemoved,
+		Moving: func(tp replica.TopicPartition, state replica.MoveState, from, to string, err error) {
+			e := telemetry.ReplicaMoving{Topic: tp.Topic, Partition: tp.Partition, State: state.String(), From: from, To: to}
+			if err != nil {
+				e.Err = err.Error()
+			}
+			t.emit(e)
+		},
 		Deleted: func(tp replica.TopicPartition, cause replica.Cause) {
 			t.emit(telemetry.PartitionRoleChanged{Cause: causeOf(cause), Topic: tp.Topic, Partition: tp.Partition, Role: "none", Leader: -1, LeaderEpoch: -1, LogEndOffset: -1, HighWatermark: -1})
 			b.offsetsReplicaGone(tp)

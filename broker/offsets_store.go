@@ -143,7 +143,14 @@ func (l *offsetsLog) Read(partition int32, offset int64, maxBytes int, buffer []
 	if err != nil {
 		return nil, err
 	}
-	found, err := log.Read(offset, commitlog.ReadOptions{MaxBytes: maxBytes, UpTo: log.LogEndOffset(), MinOneMessage: true})
+	options := commitlog.ReadOptions{MaxBytes: maxBytes, UpTo: log.LogEndOffset(), MinOneMessage: true}
+	found, err := log.Read(offset, options)
+	if errors.Is(err, commitlog.ErrClosed) {
+		// It may have moved to another directory just now; the partition knows its log there.
+		if log, err = l.leading(partition); err == nil {
+			found, err = log.Read(offset, options)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,17 @@ func (b *Broker) newReplicas() {
 		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
 	}
 	leading, following := replicationThrottle(c), replicationThrottle(c)
-	b.throttles.leader, b.throttles.follower = leading, following
+	moving := replica.NewThrottle(c.Int(config.AlterLogDirsReplicationQuotaWindowNum), c.Duration(config.AlterLogDirsReplicationQuotaWindowSizeSeconds))
+	b.throttles.leader, b.throttles.follower, b.throttles.moves = leading, following, moving
+	workers := len(c.LogDirs())
+	if c.IsSet(string(config.NumReplicaAlterLogDirsThreads)) {
+		workers = max(c.Int(config.NumReplicaAlterLogDirsThreads), 1)
+	}
 	b.limitReplication(c)
 	b.replicas = replica.NewManager(replica.Config{
 		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(), Meter: b.telemetry.meter,
 		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
-		LeaderThrottle: leading, FollowerThrottle: following,
+		LeaderThrottle: leading, FollowerThrottle: following, MoveThrottle: moving, MoveWorkers: workers,
 		Follow: replica.FollowConfig{
 			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {
 				fetching := fetching
@@ -50,10 +55,11 @@ func replicationThrottle(c *config.Config) *replica.Throttle {
 	return replica.NewThrottle(c.Int(config.ReplicationQuotaWindowNum), c.Duration(config.ReplicationQuotaWindowSizeSeconds))
 }
 
-// limitReplication applies leader.replication.throttled.rate and follower.replication.throttled.rate.
+// limitReplication applies leader.replication.throttled.rate, follower.replication.throttled.rate and replica.alter.log.dirs.io.max.bytes.per.second.
 func (b *Broker) limitReplication(c *config.Config) {
 	b.throttles.leader.SetLimit(c.Long(config.LeaderReplicationThrottledRate))
 	b.throttles.follower.SetLimit(c.Long(config.FollowerReplicationThrottledRate))
+	b.throttles.moves.SetLimit(c.Long(config.ReplicaAlterLogDirsIOMaxBytesPerSecond))
 }
 
 // scrapeReplicas reads the gauges of replication.

@@ -42,7 +42,7 @@ func (h *Handlers) describeLogDirs(r *network.Request, req *wire.DescribeLogDirs
 				result.Topics = append(result.Topics, wire.DescribeLogDirsResponseTopic{Name: log.TopicPartition.Topic})
 			}
 			result.Topics[at].Partitions = append(result.Topics[at].Partitions, wire.DescribeLogDirsResponsePartition{
-				PartitionIndex: log.TopicPartition.Partition, PartitionSize: log.SizeBytes, OffsetLag: 0, IsFutureKey: false,
+				PartitionIndex: log.TopicPartition.Partition, PartitionSize: log.SizeBytes, OffsetLag: log.Lag, IsFutureKey: log.Future,
 			})
 		}
 		resp.Results = append(resp.Results, result)

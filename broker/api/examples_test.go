@@ -244,6 +244,11 @@ func clusterExamples() []example {
 		}, none),
 		differing(wire.DescribeCluster, "controllers", func(*fixture) wire.Request { return &wire.DescribeClusterRequest{EndpointType: 2} },
 			from(1, list(none), list(wire.MismatchedEndpointType))),
+		same(wire.AlterReplicaLogDirs, "everything that is refused", func(f *fixture) wire.Request {
+			return &wire.AlterReplicaLogDirsRequest{Dirs: []wire.AlterReplicaLogDirsRequestDir{
+				{Path: "/elsewhere", Topics: []wire.AlterReplicaLogDirsRequestTopic{{Name: "there", Partitions: []int32{0}}}},
+			}}
+		}, wire.LogDirNotFound),
 		same(wire.DescribeLogDirs, "all", func(*fixture) wire.Request { return &wire.DescribeLogDirsRequest{} }, none, none),
 		same(wire.DescribeLogDirs, "one", func(*fixture) wire.Request {
 			return &wire.DescribeLogDirsRequest{Topics: []wire.DescribeLogDirsRequestTopic{{Topic: "there", Partitions: []int32{0}}, {Topic: "gone", Partitions: []int32{0}}}}

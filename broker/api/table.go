@@ -63,6 +63,7 @@ func table() []served {
 		serve(0, 4, (*Handlers).offsetForLeaderEpoch),
 		serve(0, 4, (*Handlers).describeConfigs),
 		serve(0, 2, (*Handlers).alterConfigs),
+		serve(0, 2, (*Handlers).alterReplicaLogDirs),
 		serve(0, 4, (*Handlers).describeLogDirs),
 		serve(0, 3, (*Handlers).createPartitions),
 		serve(0, 2, (*Handlers).deleteGroups),

@@ -74,6 +74,16 @@ func (m *Manager) Future(tp TopicPartition) (*Log, bool) {
 	return l, ok
 }
 
+// HasFutures tells whether any partition has a future log.
+func (m *Manager) HasFutures() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.mu.futures) > 0
+}
+
+// SameDir tells whether a log is in the log directory with that path.
+func (m *Manager) SameDir(l *Log, path string) bool { return m.dirAt(path) == l.dir }
+
 // Futures returns the partitions that have a future log, in order.
 func (m *Manager) Futures() []TopicPartition {
 	m.mu.RLock()

@@ -70,8 +70,8 @@ type Manager struct {
 		// futures are the logs that grow in another directory; preferred is where logs are to be made that aren't here yet.
 		futures   map[TopicPartition]*Log
 		preferred map[TopicPartition]*logDir
-		counts map[*logDir]int // of logs, with those that are being made
-		closed bool
+		counts    map[*logDir]int // of logs, with those that are being made
+		closed    bool
 	}
 
 	creating sync.RWMutex // held shared while a log is made, alone while one is deleted and to close

@@ -113,6 +113,8 @@ func (m *Manager) LeaderAndIsr(req *wire.LeaderAndIsrRequest, version int16, cor
 	// Leaders first, as in Kafka: they don't wait for anything.
 	m.makeLeaders(leading)
 	m.makeFollowers(following)
+	m.moves.resume(leading)
+	m.moves.resume(following)
 	m.fetchers.stopIdle()
 	if len(leading) > 0 {
 		wakeUp(m.followed)
@@ -351,6 +353,7 @@ func (m *Manager) stopLocked(s stopReplicaState, cause Cause) wire.Error {
 		}
 		return wire.None // stops the fetcher only: the partition and its role stay
 	}
+	m.moves.halt(s.tp)
 	if p != nil {
 		m.partitions.Delete(s.tp)
 		p.retire()

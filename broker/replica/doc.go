@@ -28,6 +28,11 @@
 // about to learn that it leads; the other partitions' fetch doesn't wait for records any longer than until the first pause ends. And a fetch that waits for records is given up when
 // partitions join its fetcher, so that they don't wait with it.
 //
+// # Moving between log directories
+//
+// A replica that is to be in another log directory is copied there batch by batch, while it goes on leading or following, and the copy takes its place when it has everything
+// (AlterReplicaLogDirs). A truncation holds the copying off, and the copy is cut back by the same rules as a follower. Only the last step, some milliseconds, needs the partition to stand still.
+//
 // # Fetch sessions
 //
 // Each partition knows the sessions that hold it and puts itself on their lists when something changes; a fetch visits the partitions on its list and no others. That a follower has

@@ -44,16 +44,7 @@ func (p *Partition) appendAsFollower(leaderEpoch int32, offset int64, records []
 		return out, fmt.Errorf("fetched from offset %d, but the log ends at %d", offset, end)
 	}
 	if len(records) > 0 {
-		info, err := log.AppendAsFollower(records)
-		if errors.Is(err, commitlog.ErrUnexpectedAppendOffset) && log.LogEndOffset() == log.LogStartOffset() && info.FirstOffset < offset {
-			// The leader's log begins inside of a batch: an empty log begins with that batch (replication.md §8.3).
-			if first, ok := baseOffset(records); ok && first < offset {
-				if err := log.TruncateFullyAndStartAt(first); err != nil {
-					return out, err
-				}
-				info, err = log.AppendAsFollower(records)
-			}
-		}
+		info, err := appendFetched(log, offset, records)
 		if err != nil {
 			return out, err
 		}
@@ -73,6 +64,22 @@ func (p *Partition) appendAsFollower(leaderEpoch int32, offset int64, records []
 		}
 	}
 	return out, nil
+}
+
+// appendFetched appends what was read from offset, where the log ends. The other log may begin inside of a batch: then an empty log begins with that batch (replication.md §8.3).
+func appendFetched(log *commitlog.Log, offset int64, records []byte) (commitlog.AppendInfo, error) {
+	info, err := log.AppendAsFollower(records)
+	if !errors.Is(err, commitlog.ErrUnexpectedAppendOffset) || log.LogEndOffset() != log.LogStartOffset() || info.FirstOffset >= offset {
+		return info, err
+	}
+	first, ok := baseOffset(records)
+	if !ok || first >= offset {
+		return info, err
+	}
+	if err := log.TruncateFullyAndStartAt(first); err != nil {
+		return info, err
+	}
+	return log.AppendAsFollower(records)
 }
 
 // baseOffset reads the offset of the first batch.
@@ -95,7 +102,10 @@ func (p *Partition) truncateAsFollower(leaderEpoch int32, decide func(log *commi
 	if err != nil {
 		return 0, -1, err
 	}
-	if _, err := log.TruncateTo(decide(log)); err != nil {
+	if err := p.truncating(func() error {
+		_, err := log.TruncateTo(decide(log))
+		return err
+	}); err != nil {
 		return 0, -1, err
 	}
 	return log.LogEndOffset(), log.LatestEpoch(), nil
@@ -109,7 +119,7 @@ func (p *Partition) restartAsFollower(leaderEpoch int32, start int64) error {
 	if err != nil {
 		return err
 	}
-	return log.TruncateFullyAndStartAt(start)
+	return p.truncating(func() error { return log.TruncateFullyAndStartAt(start) })
 }
 
 // truncationPoint is where a follower cuts its log when the leader has answered that the epoch it asked for ends with (epoch, end) there (replication.md §7.5).

@@ -32,6 +32,8 @@ type Events struct {
 	FetchFailed func(tp TopicPartition, leader int32, err error)
 	// Replicated is called with the bytes that were fetched from leaders.
 	Replicated func(bytes int)
+	// Moving is called when a replica is moved between log directories, with what err failed it.
+	Moving func(tp TopicPartition, state MoveState, from, to string, err error)
 	// Deleted is called when a replica was deleted.
 	Deleted func(tp TopicPartition, by Cause)
 	// Removed is called with partitions of the cluster that an UpdateMetadata said are deleted.
@@ -69,6 +71,9 @@ type Config struct {
 	// LeaderThrottle holds back what replicas outside of the ISR fetch here, of partitions whose log says LeaderThrottled; FollowerThrottle what this broker fetches of partitions that
 	// are FollowerThrottled, while they lag. nil: nothing is held back.
 	LeaderThrottle, FollowerThrottle *Throttle
+	// MoveThrottle holds back the copying of replicas between log directories; nil: nothing does. MoveWorkers is num.replica.alter.log.dirs.threads: how many replicas are copied at a time.
+	MoveThrottle *Throttle
+	MoveWorkers  int
 	// SessionSlots is max.incremental.fetch.session.cache.slots; 0 means no fetch sessions.
 	SessionSlots int
 }
@@ -90,6 +95,7 @@ type Manager struct {
 	alterations alterations
 	fetchers    fetchers
 	sessions    sessionCache
+	moves       moves
 	followed    chan struct{} // holds one token when this broker may have come to lead a partition with followers
 
 	stop    context.CancelFunc
@@ -116,6 +122,9 @@ func NewManager(c Config) *Manager {
 	if c.FollowerThrottle == nil {
 		c.FollowerThrottle = NewThrottle(1, time.Second)
 	}
+	if c.MoveThrottle == nil {
+		c.MoveThrottle = NewThrottle(1, time.Second)
+	}
 	m := &Manager{config: c}
 	m.control.controllerEpoch = -1
 	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events, meter: c.Meter, throttle: c.LeaderThrottle}
@@ -123,6 +132,7 @@ func NewManager(c Config) *Manager {
 	m.followed = make(chan struct{}, 1)
 	m.fetchers.init(m)
 	m.sessions.init(c.SessionSlots)
+	m.moves.init(m)
 	m.waiting.requests = map[abandoner]struct{}{}
 	return m
 }
@@ -137,6 +147,7 @@ func (m *Manager) Start() {
 		running.Go(func() { m.shrinkISRs(ctx) })
 	}
 	m.fetchers.start(ctx)
+	m.moves.start(ctx, &running, m.config.MoveWorkers)
 	go func() {
 		<-ctx.Done()
 		running.Wait()

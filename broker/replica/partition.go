@@ -46,6 +46,12 @@ type Partition struct {
 	offline    atomic.Bool                   // its log directory has failed
 	watermark  atomic.Int32                  // the leader epoch in which the high watermark was last told to have risen, noEpoch for none
 
+	// moving is held while a piece of the log is copied into another directory, and while the log is truncated. leadership is taken before it.
+	moving struct {
+		sync.Mutex
+		agreed *commitlog.Log // the copy that has nothing that the log hasn't
+	}
+
 	followers struct { // of a leader; a leaf lock
 		sync.Mutex
 		byID map[int32]*progress
@@ -110,7 +116,7 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 		leader: p.env.brokerID, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch, cause: s.cause,
 		isr: s.isr, maximal: s.isr, replicas: s.replicas, adding: s.adding, removing: s.removing, isLeader: true, epochStart: old.epochStart,
 	}
-	p.log.Store(log)
+	log = p.adopt(log)
 	if s.leaderEpoch > old.leaderEpoch {
 		next.epochStart = log.LogEndOffset()
 		if err := log.AssignEpoch(s.leaderEpoch, next.epochStart); err != nil {
@@ -130,6 +136,15 @@ func (p *Partition) becomeLeader(s *leaderAndIsrState, log *commitlog.Log) (bool
 	return true, nil
 }
 
+// adopt makes a log the partition's, unless it has one: that may have taken the place of the given one since the manager of the logs was asked. leadership is held.
+func (p *Partition) adopt(log *commitlog.Log) *commitlog.Log {
+	if own := p.log.Load(); own != nil {
+		return own
+	}
+	p.log.Store(log)
+	return log
+}
+
 // becomeFollower makes this replica a follower as the request says.
 func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) bool {
 	p.leadership.Lock()
@@ -138,7 +153,7 @@ func (p *Partition) becomeFollower(s *leaderAndIsrState, log *commitlog.Log) boo
 		p.leadership.Unlock()
 		return false
 	}
-	p.log.Store(log)
+	p.adopt(log)
 	p.role.Store(&role{
 		leader: s.leader, leaderEpoch: s.leaderEpoch, partitionEpoch: s.partitionEpoch, controllerEpoch: s.controllerEpoch, cause: s.cause,
 		replicas: s.replicas, adding: s.adding, removing: s.removing,
@@ -161,7 +176,7 @@ func (p *Partition) forgetFollowers() {
 func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) bool {
 	p.leadership.Lock()
 	old := p.role.Load()
-	p.log.Store(log)
+	p.adopt(log)
 	if !old.isLeader {
 		p.leadership.Unlock()
 		return false

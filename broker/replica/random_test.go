@@ -6,13 +6,14 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Random histories of appends, fetches, ISR changes, deaths, zombies and restarts, with messages lost anywhere. After every step: what was acked is in the log of every member of the
+// Random histories of appends, fetches, ISR changes, deaths, zombies, restarts and moves between log directories, with messages lost anywhere. After every step: what was acked is in the log of every member of the
 // committed ISR, no two brokers lead in one epoch, a leader's high watermark doesn't fall in its epoch, and no high watermark passes its log's end.
 func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {
 	t.Parallel()
@@ -20,10 +21,12 @@ func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("PREKRAFT_HISTORIES")); err == nil {
 		histories = n
 	}
+	var moved atomic.Int64
+	t.Cleanup(func() { require.Positive(t, moved.Load(), "no replica has moved to another directory") })
 	for seed := range uint64(histories) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			randomHistory(t, seed, 600)
+			randomHistory(t, seed, 600, &moved)
 		})
 	}
 }
@@ -33,7 +36,7 @@ type ackedRecord struct {
 	value  string
 }
 
-func randomHistory(t *testing.T, seed uint64, steps int) {
+func randomHistory(t *testing.T, seed uint64, steps int, moved *atomic.Int64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	w := newWorld(t, 1+random.IntN(2), []time.Duration{time.Hour, -time.Millisecond}[random.IntN(2)])
 	for id := range int32(3) {
@@ -57,7 +60,7 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 	}()
 	for i := range steps {
 		id := someone()
-		switch action := random.IntN(45); {
+		switch action := random.IntN(50); {
 		case action < 10:
 			value := fmt.Sprintf("%08d", i)
 			note("%d appends %s", id, value)
@@ -98,6 +101,10 @@ func randomHistory(t *testing.T, seed uint64, steps int) {
 		case action < 43:
 			note("%d hears an old word of a controller", id)
 			w.deliverAgain(id, random.IntN(1000))
+		case action < 50 && action >= 45:
+			if note("%d moves", id); w.move(id) {
+				moved.Add(1)
+			}
 		case action < 45:
 			if p := w.brokers[w.isr[0]].partition(); p != nil {
 				note("%d shrinks", w.isr[0])

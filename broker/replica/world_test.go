@@ -55,7 +55,7 @@ func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
 	for id := int32(1); id <= 3; id++ {
 		c := commitlog.DefaultConfig()
 		c.MinInsyncReplicas = minISR
-		logs, err := commitlog.OpenManager(commitlog.ManagerConfig{Dirs: []string{t.TempDir()}, BrokerID: id, Defaults: c})
+		logs, err := commitlog.OpenManager(commitlog.ManagerConfig{Dirs: []string{t.TempDir(), t.TempDir()}, BrokerID: id, Defaults: c})
 		require.NoError(t, err)
 		t.Cleanup(logs.Abort)
 		w.brokers[id] = &testBroker{id: id, logs: logs}
@@ -198,6 +198,34 @@ func (w *world) append(id int32, value string, acked func(offset int64, epoch in
 			acked(info.LastOffset, epoch)
 		}
 	})
+}
+
+// move lets a broker copy a batch of its replica into its other directory, or, when there is nothing left to be copied, has the copy take the replica's place.
+func (w *world) move(id int32) (done bool) {
+	b := w.brokers[id]
+	p := b.partition()
+	if p == nil || p.Log() == nil {
+		return false
+	}
+	dirs := b.logs.LiveDirs()
+	to := dirs[0]
+	if p.Log().Dir() == to {
+		to = dirs[1]
+	}
+	future, err := b.logs.CreateFuture(theTP, to)
+	require.NoError(w.t, err)
+	mv := &move{partition: p, log: future, ctx: w.t.Context()}
+	p.moving.Lock()
+	_, left, err := p.copyLocked(mv, 1)
+	p.moving.Unlock()
+	require.NoError(w.t, err)
+	if left > 0 {
+		return false
+	}
+	done, err = p.replaceLog(b.manager, mv)
+	require.NoError(w.t, err)
+	require.Equal(w.t, to, p.Log().Dir())
+	return done
 }
 
 // elect changes who lives, as the controller does: the dead leave the ISR unless they are its last member, and a dead leader is replaced.

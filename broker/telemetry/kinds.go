@@ -200,6 +200,18 @@ type (
 		LogEndOffset  int64 `json:"logEndOffset"`
 		HighWatermark int64 `json:"highWatermark"`
 	}
+	// ReplicaMoving: a replica is copied into another log directory of its broker, or that has ended.
+	ReplicaMoving struct {
+		Cause
+		Topic     string `json:"topic"`
+		Partition int32  `json:"partition"`
+		// State is started, done, cancelled or failed.
+		State string `json:"state"`
+		// From and To are log directories.
+		From string `json:"from"`
+		To   string `json:"to"`
+		Err  string `json:"err,omitempty"`
+	}
 	// RolesApplied: this broker has applied a LeaderAndIsr request; PartitionRoleChanged tells of each partition.
 	RolesApplied struct {
 		Cause
@@ -461,6 +473,8 @@ var catalogue = sync.OnceValue(func() []KindInfo {
 			"The controller wrote the ISR that a leader had proposed.", decodeAs[IsrCommitted]},
 		{"PartitionRoleChanged", "partition role changed", loggerStateChange, Debug,
 			"This broker became leader or follower of a partition, or stopped being either.", decodeAs[PartitionRoleChanged]},
+		{"ReplicaMoving", "replica moves between log directories", loggerAlterLogDirs, Info,
+			"A replica is copied into another log directory of its broker, or that has ended.", decodeAs[ReplicaMoving]},
 		{"RolesApplied", "partition roles applied", loggerReplicaManager, Info,
 			"This broker has applied a LeaderAndIsr request; PartitionRoleChanged tells of each partition.", decodeAs[RolesApplied]},
 		{"FetchStarted", "fetching from the leader", loggerFetcherManager, Debug,
@@ -579,6 +593,9 @@ func (IsrCommitted) Kind() string { return "IsrCommitted" }
 
 // Kind returns "PartitionRoleChanged".
 func (PartitionRoleChanged) Kind() string { return "PartitionRoleChanged" }
+
+// Kind returns "ReplicaMoving".
+func (ReplicaMoving) Kind() string { return "ReplicaMoving" }
 
 // Kind returns "RolesApplied".
 func (RolesApplied) Kind() string { return "RolesApplied" }

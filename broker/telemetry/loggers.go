@@ -75,6 +75,7 @@ const (
 	loggerAPIs               = "kafka.server.KafkaApis"
 	ServerLogger             = "kafka.server.KafkaServer"
 	loggerFetcherManager     = "kafka.server.ReplicaFetcherManager"
+	loggerAlterLogDirs       = "kafka.server.ReplicaAlterLogDirsManager"
 	loggerReplicaManager     = "kafka.server.ReplicaManager"
 	loggerConfigManager      = "kafka.server.ZkConfigManager"
 	loggerZooKeeperPaths     = "kafka.zk.KafkaZkClient"
@@ -113,6 +114,7 @@ func LoggerTable() []LoggerInfo {
 		{loggerServerPackage, "all of the server"},
 		{loggerAPIs, "limits that are reached"},
 		{ServerLogger, "the broker's life; problems that nobody else reports"},
+		{loggerAlterLogDirs, "replicas that move between log directories"},
 		{loggerFetcherManager, "whom this broker fetches from"},
 		{loggerReplicaManager, "what a request of the controller changed, in one line"},
 		{loggerConfigManager, "dynamic configs"},

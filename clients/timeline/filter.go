@@ -97,6 +97,8 @@ func partitionOf(e telemetry.Event) named {
 		return named{e.Topic, e.Partition}
 	case telemetry.FetchStarted:
 		return named{e.Topic, e.Partition}
+	case telemetry.ReplicaMoving:
+		return named{e.Topic, e.Partition}
 	case telemetry.HighWatermarkAdvanced:
 		return named{e.Topic, e.Partition}
 	case telemetry.IsrProposed:

@@ -94,6 +94,12 @@ func partitionSentence(e telemetry.Event) string {
 			return fmt.Sprintf("gives the move of %s up: replicas %s", name, list(e.Replicas))
 		}
 		return fmt.Sprintf("has moved %s: replicas %s", name, list(e.Replicas))
+	case telemetry.ReplicaMoving:
+		text := fmt.Sprintf("moves %s from %s to %s: %s", name, e.From, e.To, e.State)
+		if e.Err != "" {
+			text += ", " + e.Err
+		}
+		return text
 	case telemetry.LogTruncated:
 		return fmt.Sprintf("cuts the log of %s from %d to %d", name, e.From, e.To)
 	case telemetry.LogRecovered:
