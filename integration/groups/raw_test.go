@@ -39,6 +39,7 @@ type member struct {
 	assigned string
 	// partitions, if not 0, is how many partitions the leader deals out instead of places.
 	partitions int
+	metadata   []byte        // what it says of itself, if not that it wants orders
 	heartbeat  time.Duration // how often together has it beat; 0 is 20 ms
 }
 
@@ -67,9 +68,13 @@ func (m *member) joinOnce() *wire.JoinGroupResponse {
 }
 
 func (m *member) joinRequest() *wire.JoinGroupRequest {
+	metadata := m.metadata
+	if metadata == nil {
+		metadata = subscription("orders")
+	}
 	return &wire.JoinGroupRequest{
 		GroupID: m.group, SessionTimeoutMs: int32(m.session.Milliseconds()), RebalanceTimeoutMs: 60_000, MemberID: m.id, GroupInstanceID: m.instance, ProtocolType: "consumer",
-		Protocols: []wire.JoinGroupRequestProtocol{{Name: "range", Metadata: subscription("orders")}},
+		Protocols: []wire.JoinGroupRequestProtocol{{Name: "range", Metadata: metadata}},
 	}
 }
 

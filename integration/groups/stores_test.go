@@ -2,7 +2,6 @@ package groups
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -163,42 +162,10 @@ func TestOffsetsPartitionsMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Set("offsets.topic.num.partitions", "6"))
 	makeTopic(t, c, "orders", 1)
-	const groups = 12
-	stop := make(chan struct{})
-	var running sync.WaitGroup
-	acked, tried := make([]int64, groups), make([]int64, groups)
-	client := func() sarama.Client {
-		return c.Client(t, func(config *sarama.Config) {
-			config.Metadata.Retry.Max, config.Metadata.Retry.Backoff = 100, 20*time.Millisecond
-		})
-	}
-	names := make([]string, groups)
-	for g := range groups {
-		names[g] = fmt.Sprintf("group-%d", g)
-		shared := client()
-		running.Go(func() {
-			for n := int64(1); ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				tried[g] = n
-				if commitOnce(shared, names[g], n) {
-					acked[g] = n
-				}
-			}
-		})
-	}
+	all := startCommitters(t, c, 12)
 	for _, id := range []int32{1, 2, 3} {
 		c.Kill(id)
-		before := committedBy(c)
-		c.Wait("commits to go on", func() error {
-			if now := committedBy(c); now < before+50 {
-				return fmt.Errorf("%d commits since the kill", now-before)
-			}
-			return nil
-		})
+		all.goOn()
 		c.Start(id)
 		c.WaitReady()
 		c.Wait("every replica to be in sync again", func() error { // or the next kill takes the only one
@@ -212,15 +179,7 @@ func TestOffsetsPartitionsMoveUnderLoad(t *testing.T) {
 			return nil
 		})
 	}
-	close(stop)
-	running.Wait()
-	idle(c)
-	for g, name := range names {
-		got := saramaCommitted(t, c, name, "orders")
-		require.Positive(t, acked[g], name)
-		require.True(t, got >= acked[g] && got <= tried[g], "%s: %d was answered, %d tried, and %d is there", name, acked[g], tried[g], got)
-		require.Equal(t, fmt.Sprint(got), inZooKeeper(c, name, "orders", 0), name)
-	}
+	all.check()
 }
 
 // committedBy counts the commits of the brokers that run.

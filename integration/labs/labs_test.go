@@ -161,12 +161,13 @@ func TestLabs(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, labs)
 	for _, lab := range labs {
+		dir := t.TempDir() // not of the lab's own test, whose name has words that the labs look for
 		t.Run(strings.TrimSuffix(filepath.Base(lab), ".md"), func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(lab)
 			require.NoError(t, err)
 			all := steps(t, string(text))
-			dir, outputs := run(t, bash, binary, script(all), len(all))
+			outputs := run(t, bash, binary, dir, script(all), len(all))
 			for i, one := range all {
 				for _, log := range one.logs {
 					text, err := os.ReadFile(filepath.Join(dir, log))
@@ -202,12 +203,9 @@ func ports(t *testing.T) int {
 	return 0
 }
 
-// run runs a lab's script and returns where, and what each of its blocks wrote.
-func run(t *testing.T, bash, binary, script string, blocks int) (dir string, outputs []string) {
+// run runs a lab's script in a directory and returns what each of its blocks wrote.
+func run(t *testing.T, bash, binary, dir, script string, blocks int) []string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lab-") // not t.TempDir, whose name has the lab's, and so words that the labs look for
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bash, "-s")
@@ -219,12 +217,12 @@ func run(t *testing.T, bash, binary, script string, blocks int) (dir string, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	group := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel, cmd.WaitDelay = group, 10*time.Second
-	err = cmd.Run()
+	err := cmd.Run()
 	if cmd.Process != nil {
 		_ = group() // whatever the script left
 	}
-	outputs = strings.Split(out.String(), mark)[1:]
+	outputs := strings.Split(out.String(), mark)[1:]
 	require.NoError(t, err, out.String())
 	require.Len(t, outputs, blocks)
-	return dir, outputs
+	return outputs
 }
