@@ -107,6 +107,14 @@ func zkPath(args []string) (string, error) {
 	return path.Clean(args[0]), nil
 }
 
+// zkAt connects for a command whose argument is a path.
+func (a *app) zkAt(ctx context.Context, args []string) (r *zkReader, p string, err error) {
+	if p, err = zkPath(args); err == nil {
+		r, err = a.zkConnect(ctx)
+	}
+	return r, p, err
+}
+
 // missing explains that a path doesn't exist, or isn't for everybody.
 func (r *zkReader) missing(err error, p string) error {
 	if errors.Is(err, zkutil.ErrNoAuth) {
@@ -216,11 +224,7 @@ func (a *app) zkGet() *cobra.Command {
 		Use: "get PATH", Short: "Show a znode: its data decoded, its stat, what it is for", Args: cobra.ExactArgs(1),
 		Example: "  prekraft zk get /controller\n  prekraft zk get /brokers/topics/orders/partitions/0/state -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := zkPath(args)
-			if err != nil {
-				return err
-			}
-			r, err := a.zkConnect(cmd.Context())
+			r, p, err := a.zkAt(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -289,11 +293,7 @@ func (a *app) zkLs() *cobra.Command {
 		Use: "ls [PATH]", Short: "List the children of a znode", Args: cobra.MaximumNArgs(1),
 		Example: "  prekraft zk ls /brokers/ids",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := zkPath(args)
-			if err != nil {
-				return err
-			}
-			r, err := a.zkConnect(cmd.Context())
+			r, p, err := a.zkAt(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
