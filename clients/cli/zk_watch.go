@@ -28,21 +28,17 @@ ZooKeeper's watches say that something changed, not what: of two changes in quic
 number then jumps.`,
 		Example: "  prekraft zk watch\n  prekraft zk watch /controller --for 1m\n  prekraft zk watch /brokers/topics -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := zkPath(args)
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			if duration > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, duration)
-				defer cancel()
-			}
-			r, err := a.zkConnect(ctx)
+			r, p, err := a.zkAt(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
 			defer r.client.Close()
+			ctx := cmd.Context()
+			if duration > 0 { // of watching: connecting may take its own
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, duration)
+				defer cancel()
+			}
 			w := newZkWatcher(r, p, !only, a.printChange)
 			err = w.run(ctx, func(nodes int) {
 				fmt.Fprintf(a.err, "watching %s, %s; Ctrl-C ends it\n", p, plural(nodes, "znode"))
