@@ -385,30 +385,47 @@ func (c *cluster) healthy(ctx context.Context) error {
 	}
 }
 
-// controller is the broker that most brokers take for the controller; any when none is known.
+// look asks every broker about the cluster at once. Whoever doesn't answer soon, being stopped, doesn't count.
+func (c *cluster) look(ctx context.Context) []*wire.MetadataResponse {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	answers := make([]*wire.MetadataResponse, len(c.nodes))
+	var all sync.WaitGroup
+	for i, n := range c.nodes {
+		all.Go(func() {
+			if m, err := describe(ctx, n.direct); err == nil {
+				answers[i] = m
+			}
+		})
+	}
+	all.Wait()
+	return slices.DeleteFunc(answers, func(m *wire.MetadataResponse) bool { return m == nil })
+}
+
+// controller is the broker that the first to know one takes for the controller; any when none is known.
 func (c *cluster) controller(ctx context.Context) *node {
-	for _, n := range c.nodes {
-		if m, err := describe(ctx, n.direct); err == nil && m.ControllerID > 0 {
+	for _, m := range c.look(ctx) {
+		if m.ControllerID > 0 {
 			return c.nodes[m.ControllerID-1]
 		}
 	}
 	return c.nodes[0]
 }
 
-// leader is a partition's leader; any broker when none is known.
+// leader is a partition's leader, as who knows the latest epoch has it; any broker when none is known.
 func (c *cluster) leader(ctx context.Context, partition int32) *node {
-	for _, n := range c.nodes {
-		m, err := describe(ctx, n.direct)
-		if err != nil || len(m.Topics) != 1 {
+	leader, epoch := c.nodes[0], int32(-1)
+	for _, m := range c.look(ctx) {
+		if len(m.Topics) != 1 {
 			continue
 		}
 		for _, p := range m.Topics[0].Partitions {
-			if p.PartitionIndex == partition && p.LeaderID > 0 {
-				return c.nodes[p.LeaderID-1]
+			if p.PartitionIndex == partition && p.LeaderID > 0 && p.LeaderEpoch > epoch {
+				leader, epoch = c.nodes[p.LeaderID-1], p.LeaderEpoch
 			}
 		}
 	}
-	return c.nodes[0]
+	return leader
 }
 
 // partitionDir is where a broker keeps a partition.

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/prekraft/prekraft/integration/process"
 )
 
 // kind is what a fault does.
@@ -24,6 +26,7 @@ const (
 	sessionCut      kind = "cut from ZooKeeper"
 	linkCut         kind = "cut between brokers"
 	isolated        kind = "cut from everybody"
+	fellowsCut      kind = "cut from brokers"
 	clientsCut      kind = "cut from clients"
 	reset           kind = "reset connections"
 	diskFull        kind = "full disk"
@@ -34,7 +37,7 @@ var kinds = []struct {
 	kind   kind
 	weight int
 }{
-	{killed, 5}, {torn, 4}, {stopped, 2}, {paused, 4}, {zookeeperKilled, 2}, {zookeeperPaused, 1}, {sessionCut, 3}, {linkCut, 4}, {isolated, 3}, {clientsCut, 3}, {reset, 1}, {diskFull, 1},
+	{killed, 5}, {torn, 4}, {stopped, 2}, {paused, 4}, {zookeeperKilled, 2}, {zookeeperPaused, 1}, {sessionCut, 3}, {linkCut, 4}, {isolated, 3}, {fellowsCut, 2}, {clientsCut, 3}, {reset, 1}, {diskFull, 1},
 }
 
 // role says whom a fault hits; who has the role is found out when the fault begins.
@@ -43,6 +46,7 @@ type role string
 const (
 	theController role = "controller"
 	theLeader     role = "leader"
+	aFollower     role = "follower"
 	anyBroker     role = "any"
 )
 
@@ -62,32 +66,34 @@ type fault struct {
 	kind      kind
 	role      role
 	broker    int   // of anyBroker, from 0
-	partition int32 // of theLeader
+	partition int32 // of theLeader and aFollower
 	other     int   // the other end of a cut between brokers, counted from the victim: 1 or 2
 	direction direction
 	lasts     time.Duration // until it is healed
 	load      time.Duration // how long clients run before it
+	after     time.Duration // when it begins, counted from the beginning of its round
+	crowded   bool          // other faults may overlap it
 	seed      uint64        // of what else is random
 }
 
 func (f fault) String() string {
 	text := fmt.Sprintf("%s, %s", f.kind, f.role)
 	switch f.role {
-	case theLeader:
+	case theLeader, aFollower:
 		text += fmt.Sprintf(" of %s-%d", topic, f.partition)
 	case anyBroker:
 		text += fmt.Sprintf(" (%d)", f.broker+1)
 	case theController:
 	}
 	switch f.kind {
-	case sessionCut, linkCut, isolated, clientsCut:
+	case sessionCut, linkCut, isolated, fellowsCut, clientsCut:
 		text += ", " + f.direction.String()
 	default:
 	}
 	return text + fmt.Sprintf(", for %v", f.lasts)
 }
 
-// draw draws the next fault. It draws the same numbers whatever the kind, so that a kind that is added or left out doesn't change the rest.
+// draw draws a fault. It draws the same numbers whatever the kind, so that a kind that is added or left out doesn't change the rest.
 func draw(random *rand.Rand) fault {
 	f := fault{
 		role:   []role{theController, theLeader, anyBroker}[random.IntN(3)],
@@ -111,32 +117,45 @@ func draw(random *rand.Rand) fault {
 	return f
 }
 
-// victim finds out whom a fault hits.
+// victim finds out whom a fault hits, nil for ZooKeeper.
 func (c *cluster) victim(ctx context.Context, f fault) *node {
+	switch f.kind {
+	case zookeeperKilled, zookeeperPaused:
+		return nil
+	case diskFull: // the one that can be filled
+		return c.nodes[brokers-1]
+	default:
+	}
 	switch f.role {
 	case theController:
 		return c.controller(ctx)
 	case theLeader:
 		return c.leader(ctx, f.partition)
+	case aFollower: // the one after the leader
+		return c.nodes[c.leader(ctx, f.partition).id%brokers]
 	default:
 		return c.nodes[f.broker]
 	}
 }
 
 // strike makes a fault, waits as long as it lasts, and heals it. It returns before the cluster is whole again.
-func (c *cluster) strike(ctx context.Context, f fault, note func(string)) error {
-	v := c.victim(ctx, f)
-	note(fmt.Sprintf("%s -> %s", f, v.name))
+func (c *cluster) strike(ctx context.Context, h hit, note func(string)) error {
+	f, v := h.fault, h.victim
+	if v == nil {
+		note(f.String())
+	} else {
+		note(fmt.Sprintf("%s -> %s", f, v.name))
+	}
 	switch f.kind {
 	case killed:
 		c.kill(v)
-		return c.restartAfter(ctx, v, f.lasts)
+		return c.restartAfter(ctx, h, f.lasts, note)
 	case torn:
 		c.kill(v)
 		if err := v.tear(f.seed, note); err != nil {
 			return err
 		}
-		return c.restartAfter(ctx, v, f.lasts)
+		return c.restartAfter(ctx, h, f.lasts, note)
 	case stopped:
 		limited, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -147,7 +166,7 @@ func (c *cluster) strike(ctx context.Context, f fault, note func(string)) error 
 			return fmt.Errorf("%s ended badly when asked to stop: %w\n%s", v.name, err, v.process.Tail())
 		}
 		c.gone(v)
-		return c.restartAfter(ctx, v, f.lasts)
+		return c.restartAfter(ctx, h, f.lasts, note)
 	case paused:
 		return hold(ctx, v.process.Pause, v.process.Resume, f.lasts)
 	case zookeeperKilled:
@@ -164,8 +183,11 @@ func (c *cluster) strike(ctx context.Context, f fault, note func(string)) error 
 		return c.cutFor(ctx, v, f.direction, f.lasts, c.nodes[(int(v.id)-1+f.other)%brokers].name)
 	case clientsCut:
 		return c.cutFor(ctx, v, f.direction, f.lasts, "client")
-	case isolated:
-		others := []string{"client", "zookeeper"}
+	case isolated, fellowsCut:
+		var others []string
+		if f.kind == isolated {
+			others = append(others, "client", "zookeeper")
+		}
 		for i := 1; i < brokers; i++ {
 			others = append(others, c.nodes[(int(v.id)-1+i)%brokers].name)
 		}
@@ -176,19 +198,28 @@ func (c *cluster) strike(ctx context.Context, f fault, note func(string)) error 
 		}
 		return nil
 	case diskFull:
-		return c.fillDisk(ctx, f, note)
+		return c.fillDisk(ctx, h, note)
 	}
 	return fmt.Errorf("no such fault: %s", f.kind)
 }
 
-func (c *cluster) restartAfter(ctx context.Context, n *node, d time.Duration) error {
+// restartAfter starts a fault's victim after a while and waits until it serves. Among other faults a broker may end before that, as it does without a ZooKeeper; then it is started
+// again, as whoever looks after it would.
+func (c *cluster) restartAfter(ctx context.Context, h hit, d time.Duration, note func(string)) error {
 	if err := pause(ctx, d); err != nil {
 		return err
 	}
-	if err := c.start(n); err != nil {
-		return err
+	for began := time.Now(); ; {
+		if err := c.start(h.victim); err != nil {
+			return err
+		}
+		err := c.serving(ctx, h.victim)
+		if !h.crowded || !errors.Is(err, process.ErrEnded) || time.Since(began) > patience {
+			return err
+		}
+		note(h.victim.name + " ended before it served and is started again")
+		c.gone(h.victim)
 	}
-	return c.serving(ctx, n)
 }
 
 // hold begins something and ends it after a while.
@@ -230,8 +261,8 @@ func (n *node) tear(seed uint64, note func(string)) error {
 }
 
 // fillDisk fills the one disk that can be filled. Its broker, which has no other directory, ends by itself, as Kafka does; if nothing needed space, it is killed.
-func (c *cluster) fillDisk(ctx context.Context, f fault, note func(string)) error {
-	n := c.nodes[brokers-1]
+func (c *cluster) fillDisk(ctx context.Context, h hit, note func(string)) error {
+	n := h.victim
 	if !n.hasDisk() {
 		note("no disk that can be filled")
 		return nil
@@ -240,7 +271,7 @@ func (c *cluster) fillDisk(ctx context.Context, f fault, note func(string)) erro
 	if err != nil {
 		return err
 	}
-	full := time.NewTimer(5*time.Second + f.lasts)
+	full := time.NewTimer(5*time.Second + h.lasts)
 	defer full.Stop()
 	select {
 	case <-n.process.Done():
@@ -253,5 +284,5 @@ func (c *cluster) fillDisk(ctx context.Context, f fault, note func(string)) erro
 	if err := free(); err != nil {
 		return err
 	}
-	return c.restartAfter(ctx, n, 0)
+	return c.restartAfter(ctx, h, 0, note)
 }

@@ -29,7 +29,7 @@ type runOptions struct {
 	lasts  time.Duration
 	parent string // where its directory is made
 	log    func(format string, args ...any)
-	faults func(*rand.Rand) fault // draws; nil means draw
+	rounds func(*rand.Rand) []fault // draws the faults of a round; nil means drawRound
 }
 
 // runFaults runs a cluster under load and faults, and checks what is left. Only a run that failed leaves its directory.
@@ -92,33 +92,34 @@ func faultsIn(ctx context.Context, o runOptions, dir string, log func(string, ..
 		cancel()
 		finished := load.finish()
 		if broken := h.err(); broken != nil {
-			return rounds, 0, errors.Join(broken, err)
+			return rounds, 0, errors.Join(harm{broken}, err)
 		}
 		return rounds, 0, errors.Join(err, finished)
 	}
 	random := rand.New(rand.NewPCG(o.seed, 1))
-	next := o.faults
+	next := o.rounds
 	if next == nil {
-		next = draw
+		next = drawRound
 	}
 	if err := load.flowing(ctx); err != nil {
 		return ended(err)
 	}
 	for deadline := time.Now().Add(o.lasts); time.Now().Before(deadline); rounds++ {
-		f := next(random)
-		if err := pause(ctx, f.load); err != nil {
+		faults := next(random)
+		failed := func(err error) (int, int, error) { return ended(fmt.Errorf("round %d, %v: %w", rounds, faults, err)) }
+		if err := pause(ctx, faults[0].load); err != nil {
 			return ended(err)
 		}
 		struck := time.Now()
-		if err := c.strike(ctx, f, note); err != nil {
-			return ended(fmt.Errorf("round %d, %s: %w", rounds, f, err))
+		if err := c.round(ctx, faults, note); err != nil {
+			return failed(err)
 		}
 		healed := time.Now()
 		if err := c.healthy(ctx); err != nil {
-			return ended(fmt.Errorf("round %d, %s: %w", rounds, f, err))
+			return failed(err)
 		}
 		if err := load.flowing(ctx); err != nil {
-			return ended(fmt.Errorf("round %d, %s: %w", rounds, f, err))
+			return failed(err)
 		}
 		log("round %d: whole and writing %v after the healing, %v after the fault", rounds, time.Since(healed).Round(time.Millisecond), time.Since(struck).Round(time.Millisecond))
 	}
@@ -130,14 +131,22 @@ func faultsIn(ctx context.Context, o runOptions, dir string, log func(string, ..
 	}
 	logs, err := c.sameLogs(ctx)
 	if err != nil {
-		return rounds, 0, err
+		return rounds, 0, harm{err}
 	}
 	acked, _ := h.counts()
 	for _, n := range acked {
 		records += n
 	}
-	return rounds, records, h.check(logs)
+	if err := h.check(logs); err != nil {
+		return rounds, records, harm{err}
+	}
+	return rounds, records, nil
 }
+
+// harm is an error that says what was lost, reordered, duplicated or changed, and not only that something took too long.
+type harm struct{ error }
+
+func (h harm) Unwrap() error { return h.error }
 
 // listing writes down what files a run left, with their sizes.
 func listing(dir string) error {
