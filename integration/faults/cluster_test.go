@@ -373,14 +373,16 @@ func (c *cluster) whole(ctx context.Context) error {
 func (c *cluster) healthy(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var last error
 	for {
 		err := c.whole(limited)
 		if err == nil {
 			return nil
 		}
 		if limited.Err() != nil {
-			return fmt.Errorf("the cluster isn't whole %v after the fault was healed: %w", patience, err)
+			return fmt.Errorf("the cluster isn't whole %v after the fault was healed: %w", patience, errors.Join(last, limited.Err()))
 		}
+		last = err
 		_ = pause(limited, lookEvery)
 	}
 }
@@ -472,6 +474,17 @@ func (c *cluster) sameLog(partition int) ([]byte, error) {
 		}
 	}
 	return log, nil
+}
+
+// diverged tells where the logs of a cluster that doesn't get whole have different records at the same offset, which may be why; nil when they only differ in length.
+func (c *cluster) diverged() error {
+	for p := range partitions {
+		var found harm
+		if _, err := c.sameLog(p); errors.As(err, &found) {
+			return harm{err}
+		}
+	}
+	return nil
 }
 
 // stop ends everything. It may be called after a start that failed.

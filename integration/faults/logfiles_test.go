@@ -84,13 +84,18 @@ func differ(a, b []byte) error {
 			return errors.Join(errA, errB)
 		}
 		if !bytes.Equal(one, two) {
-			return fmt.Errorf("offsets %d-%d (CRC %08x, epoch %d) against %d-%d (CRC %08x, epoch %d)", one.BaseOffset(), one.LastOffset(), one.CRC(), one.PartitionLeaderEpoch(),
-				two.BaseOffset(), two.LastOffset(), two.CRC(), two.PartitionLeaderEpoch())
+			return harm{fmt.Errorf("offsets %d-%d (CRC %08x, epoch %d) against %d-%d (CRC %08x, epoch %d)", one.BaseOffset(), one.LastOffset(), one.CRC(), one.PartitionLeaderEpoch(),
+				two.BaseOffset(), two.LastOffset(), two.CRC(), two.PartitionLeaderEpoch())}
 		}
 		a, b = restA, restB
 	}
 	return fmt.Errorf("one has %d bytes more, the other %d", len(a), len(b))
 }
+
+// harm is an error that says what was lost, reordered, duplicated or changed, and not only that something took too long.
+type harm struct{ error }
+
+func (h harm) Unwrap() error { return h.error }
 
 // tear does to a partition's newest segment what a machine's crash can do to bytes that were never flushed: cuts its end off, and garbles what is before the cut. It says what
 // it did. Kafka doesn't flush, so that a crash may take whole batches; at most tearable bytes here.

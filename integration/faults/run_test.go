@@ -116,7 +116,7 @@ func faultsIn(ctx context.Context, o runOptions, dir string, log func(string, ..
 		}
 		healed := time.Now()
 		if err := c.healthy(ctx); err != nil {
-			return failed(err)
+			return failed(errors.Join(err, c.diverged()))
 		}
 		if err := load.flowing(ctx); err != nil {
 			return failed(err)
@@ -142,11 +142,6 @@ func faultsIn(ctx context.Context, o runOptions, dir string, log func(string, ..
 	}
 	return rounds, records, nil
 }
-
-// harm is an error that says what was lost, reordered, duplicated or changed, and not only that something took too long.
-type harm struct{ error }
-
-func (h harm) Unwrap() error { return h.error }
 
 // listing writes down what files a run left, with their sizes.
 func listing(dir string) error {
