@@ -70,7 +70,7 @@ soak: ## faults on a cluster of processes under load, RUNS runs (default 60) of 
 	PREKRAFT_ROUNDS=$(or $(ROUNDS),1000) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhoeverDies ./integration/replication
 
 .PHONY: planted
-planted: ## plant mistakes in the replication and demand that the tests find each
+planted: ## plant mistakes in the replication and demand that the tests find each, with processes too (minutes)
 	./integration/scripts/planted.sh
 
 .PHONY: docker

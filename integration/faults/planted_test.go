@@ -5,7 +5,6 @@ package faults_test
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,8 +12,8 @@ import (
 )
 
 const (
-	plantedVariable = "PREKRAFT_PLANTED" // set by make planted: the test that plants mistakes runs
-	mistakeVariable = "PREKRAFT_PLANT"   // which mistake a binary with the tag "plant" makes
+	plantedVariable = "PREKRAFT_PLANTED" // a binary that was built with the tag "plant"; make planted sets it
+	mistakeVariable = "PREKRAFT_PLANT"   // which mistake such a binary makes
 )
 
 // Each mistake of broker/replica/planted.go that clients can suffer from is found by what they were told and by the logs that are left, within a few minutes of faults that overlap; and
@@ -24,11 +23,10 @@ const (
 // an older controller's after a newer one's: the first is one connection, the second is refused by its controller epoch before the leader epoch is looked at. "join-early" and
 // "ignore-joining" need a leader to die between two steps of AlterPartition. The scripts of broker/replica find these three.
 func TestPlantedMistakesAreFound(t *testing.T) {
-	if os.Getenv(plantedVariable) == "" {
+	binary := os.Getenv(plantedVariable)
+	if binary == "" {
 		t.Skip("SKIPPED: it takes minutes; make planted runs it")
 	}
-	binary := filepath.Join(t.TempDir(), "prekraft")
-	require.NoError(t, build(binary, "plant"))
 	const (
 		once   = 30 * time.Second // what differs in the logs is seen when a run ends
 		within = 5 * time.Minute
