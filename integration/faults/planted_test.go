@@ -3,7 +3,6 @@
 package faults_test
 
 import (
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 					continue
 				}
 				var found harm
-				require.True(t, errors.As(out.err, &found), "no harm, but: %v", out.err)
+				require.ErrorAs(t, out.err, &found, "no harm was done")
 				t.Logf("found after %v: %v", time.Since(began).Round(time.Second), found)
 				require.NoError(t, os.RemoveAll(out.dir))
 				return
