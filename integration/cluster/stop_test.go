@@ -97,7 +97,8 @@ func TestClusterOnRealZooKeeper(t *testing.T) {
 func TestZooKeeperLeaderDies(t *testing.T) {
 	t.Parallel()
 	ensemble := realzk.StartEnsemble(t, 3, realzk.Options{})
-	c := cluster.Start(t, cluster.ZooKeeper(ensemble.Address()))
+	// The ensemble has to elect its next leader within the session.
+	c := cluster.Start(t, cluster.ZooKeeper(ensemble.Address()), cluster.SessionTimeout(time.Minute))
 	createTopic(t, c, "orders", 3)
 	controller, epoch := c.WaitController(-1)
 	registered := map[int32]int64{}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -173,12 +172,6 @@ func (s *Server) Kill() {
 	<-s.done
 	s.cmd = nil
 }
-
-// Pause stops the process with SIGSTOP; Resume continues it.
-func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
-
-// Resume continues a paused server.
-func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // PID is the server's process id.
 func (s *Server) PID() string { return strconv.Itoa(s.cmd.Process.Pid) }
