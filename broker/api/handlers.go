@@ -11,6 +11,7 @@ import (
 	"github.com/prekraft/prekraft/broker/network"
 	"github.com/prekraft/prekraft/broker/replica"
 	"github.com/prekraft/prekraft/broker/wire"
+	"github.com/prekraft/prekraft/coordinator/controller"
 	"github.com/prekraft/prekraft/coordinator/group"
 	"github.com/prekraft/prekraft/coordinator/offsets"
 )
@@ -54,7 +55,7 @@ type Controller interface {
 	AlterPartition(req *wire.AlterPartitionRequest, done func(*wire.AlterPartitionResponse))
 	ControlledShutdown(req *wire.ControlledShutdownRequest, done func(*wire.ControlledShutdownResponse))
 	AllocateProducerIDs(req *wire.AllocateProducerIdsRequest, done func(*wire.AllocateProducerIdsResponse))
-	ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire.ElectLeadersResponse))
+	ElectLeaders(req *wire.ElectLeadersRequest, done func(resp *wire.ElectLeadersResponse, elected map[controller.TopicPartition]int32))
 	AlterPartitionReassignments(req *wire.AlterPartitionReassignmentsRequest, done func(*wire.AlterPartitionReassignmentsResponse))
 	ListPartitionReassignments(req *wire.ListPartitionReassignmentsRequest, done func(*wire.ListPartitionReassignmentsResponse))
 }

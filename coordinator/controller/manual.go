@@ -26,12 +26,12 @@ type ElectionResult struct {
 	Message string // Says more than the error; may be empty.
 }
 
-// ElectLeaders elects leaders on request and calls done exactly once. See RunElections, which says more than the response
-// can: the leaders.
-func (c *Controller) ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire.ElectLeadersResponse)) {
+// ElectLeaders elects leaders on request and calls done exactly once, also with the leaders that were elected, which the
+// response doesn't name and this broker's metadata doesn't have yet.
+func (c *Controller) ElectLeaders(req *wire.ElectLeadersRequest, done func(resp *wire.ElectLeadersResponse, elected map[TopicPartition]int32)) {
 	kind := ElectionType(req.ElectionType)
 	if kind != ElectPreferred && kind != ElectUnclean {
-		done(&wire.ElectLeadersResponse{ErrorCode: wire.InvalidRequest})
+		done(&wire.ElectLeadersResponse{ErrorCode: wire.InvalidRequest}, nil)
 		return
 	}
 	var tps []TopicPartition
@@ -45,7 +45,11 @@ func (c *Controller) ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire
 	}
 	c.RunElections(kind, tps, func(results []ElectionResult) {
 		resp := &wire.ElectLeadersResponse{}
+		elected := map[TopicPartition]int32{}
 		for _, r := range results {
+			if r.Error == wire.None {
+				elected[r.TopicPartition] = r.Leader
+			}
 			n := len(resp.ReplicaElectionResults)
 			if n == 0 || resp.ReplicaElectionResults[n-1].Topic != r.Topic {
 				resp.ReplicaElectionResults = append(resp.ReplicaElectionResults, wire.ElectLeadersResponseTopic{Topic: r.Topic})
@@ -60,7 +64,7 @@ func (c *Controller) ElectLeaders(req *wire.ElectLeadersRequest, done func(*wire
 			t := &resp.ReplicaElectionResults[n-1]
 			t.PartitionResult = append(t.PartitionResult, out)
 		}
-		done(resp)
+		done(resp, elected)
 	})
 }
 

@@ -238,7 +238,7 @@ func TestRequestsAreAlwaysAnswered(t *testing.T) {
 	c.Start(t.Context())
 	c.Close()
 	require.Len(t, codes, 6)
-	c.ElectLeaders(&wire.ElectLeadersRequest{ElectionType: 9}, func(r *wire.ElectLeadersResponse) { codes = append(codes, r.ErrorCode) })
+	c.ElectLeaders(&wire.ElectLeadersRequest{ElectionType: 9}, func(r *wire.ElectLeadersResponse, _ map[TopicPartition]int32) { codes = append(codes, r.ErrorCode) })
 	require.Equal(t, wire.InvalidRequest, codes[6])
 	require.Equal(t, int32(-1), c.ActiveControllerID())
 	require.Zero(t, c.Epoch())

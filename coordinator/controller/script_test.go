@@ -432,7 +432,7 @@ func (w *world) elect(f []string, out *strings.Builder) {
 			req.TopicPartitions = append(req.TopicPartitions, wire.ElectLeadersRequestTopic{Topic: tp.Topic, Partitions: []int32{tp.Partition}})
 		}
 	}
-	w.anyActive().ElectLeaders(req, func(r *wire.ElectLeadersResponse) {
+	w.anyActive().ElectLeaders(req, func(r *wire.ElectLeadersResponse, _ map[TopicPartition]int32) {
 		for _, t := range r.ReplicaElectionResults {
 			for _, p := range t.PartitionResult {
 				fmt.Fprintf(out, "elect %s-%d: %s", t.Topic, p.PartitionID, p.ErrorCode.Name())
