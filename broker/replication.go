@@ -29,9 +29,13 @@ func (b *Broker) newReplicas() {
 		workers = max(c.Int(config.NumReplicaAlterLogDirsThreads), 1)
 	}
 	b.limitReplication(c)
+	var isrs replica.ISRStore
+	if !b.ibp.AlterPartition() {
+		isrs = isrStore{b.zk, b.telemetry}
+	}
 	b.replicas = replica.NewManager(replica.Config{
 		BrokerID: b.id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: b.brokerEpoch.Load, Events: b.replicaEvents(), Meter: b.telemetry.meter,
-		Controller: isr, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
+		Controller: isr, ISRs: isrs, LagTime: c.Duration(config.ReplicaLagTimeMaxMs), SessionSlots: c.Int(config.MaxIncrementalFetchSessionCacheSlots),
 		LeaderThrottle: leading, FollowerThrottle: following, MoveThrottle: moving, MoveWorkers: workers,
 		Follow: replica.FollowConfig{
 			Dial: func(ctx context.Context, id int32, fetcher int) (replica.Conn, error) {
@@ -45,6 +49,7 @@ func (b *Broker) newReplicas() {
 			},
 			Fetchers: c.Int(config.NumReplicaFetchers), MaxBytes: c.Int(config.ReplicaFetchMaxBytes), ResponseMaxBytes: c.Int(config.ReplicaFetchResponseMaxBytes),
 			MinBytes: c.Int(config.ReplicaFetchMinBytes), MaxWait: c.Duration(config.ReplicaFetchWaitMaxMs), Backoff: c.Duration(config.ReplicaFetchBackoffMs),
+			Versions: replica.Versions{Fetch: b.ibp.FetchVersion(), ListOffsets: b.ibp.ListOffsetsVersion(), OffsetForLeaderEpoch: b.ibp.OffsetForLeaderEpochVersion()},
 		},
 	})
 	b.hosted.Store(b.replicas)

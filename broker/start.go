@@ -154,6 +154,9 @@ func (b *Broker) loadLogs(context.Context) error {
 	b.logs = logs
 	b.predecessor = readPredecessor(logs.LiveDirs())
 	b.metadata = metadata.New()
+	if b.ibp, err = controller.ParseIBP(b.static.InterBrokerProtocol()); err != nil {
+		return err
+	}
 	b.newReplicas() // before the logs' tasks run, which tell it of what they do
 	// The manager's own tasks end before it shuts down, whichever way the broker stops.
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -195,9 +198,6 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	b.onClose(func(context.Context, bool) error { b.controllerRPC.Close(); return nil })
 	b.producerIDs = transaction.NewProducerIDs(b.allocateProducerIDs)
 	b.run(b.producerIDs.Run)
-	if b.ibp, err = controller.ParseIBP(b.static.InterBrokerProtocol()); err != nil {
-		return err
-	}
 	b.admin = controller.NewAdmin(controller.AdminConfig{
 		IBP: b.ibp, Store: adminStore{b.store, b.telemetry},
 		Defaults: func() (int32, int16) {

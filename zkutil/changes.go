@@ -40,6 +40,11 @@ func (c *Client) NotifyLogDirFailure(ctx context.Context, broker int32) error {
 	return c.notify(ctx, znode.LogDirEventPrefix, znode.EncodeLogDirEvent(broker))
 }
 
+// NotifyISRChanges tells the controller which partitions' ISRs a leader has written itself.
+func (c *Client) NotifyISRChanges(ctx context.Context, tps []znode.TopicPartition) error {
+	return c.notify(ctx, znode.IsrChangePrefix, znode.EncodeIsrChange(tps))
+}
+
 // ChangeListener follows the sequential nodes of one notification path: /config/changes, ACL and token changes. Each notification is handled once, in the order
 // of creation, whatever happens to the session.
 type ChangeListener struct {

@@ -62,16 +62,7 @@ func (m *Manager) alterISRs(ctx context.Context) {
 
 // alterOnce sends all queued proposals in one request. It returns false when the request failed as a whole: everything stays queued.
 func (m *Manager) alterOnce(ctx context.Context) bool {
-	m.alterations.Lock()
-	sent := make(map[TopicPartition]*proposal, len(m.alterations.queued))
-	for tp, change := range m.alterations.queued {
-		if change.partition.role.Load().pending != change {
-			delete(m.alterations.queued, tp) // the role changed meanwhile
-			continue
-		}
-		sent[tp] = change
-	}
-	m.alterations.Unlock()
+	sent := m.waitingProposals()
 	if len(sent) == 0 {
 		return true
 	}
@@ -104,25 +95,50 @@ func (m *Manager) alterOnce(ctx context.Context) bool {
 				continue
 			}
 			delete(sent, tp)
-			m.alterations.Lock()
-			if m.alterations.queued[tp] == change {
-				delete(m.alterations.queued, tp)
-			}
-			m.alterations.Unlock()
-			again, changed, failed := change.partition.settle(change, outcome{a.ErrorCode, a.LeaderEpoch, a.PartitionEpoch, a.Isr})
-			if changed != nil && m.config.Events.ISRChanged != nil {
-				m.config.Events.ISRChanged(*changed)
-			}
-			if failed && m.config.Events.ISRUpdateFailed != nil {
-				m.config.Events.ISRUpdateFailed(tp, a.ErrorCode)
-			}
-			if again != nil {
-				m.submit(again)
-				complete = false // paced, so that an answer that stays the same doesn't make this loop spin
+			if !m.settle(change, outcome{a.ErrorCode, a.LeaderEpoch, a.PartitionEpoch, a.Isr}) {
+				complete = false
 			}
 		}
 	}
 	return complete && len(sent) == 0
+}
+
+// waitingProposals returns those of the queue that are still their partitions' pending state, and forgets the others.
+func (m *Manager) waitingProposals() map[TopicPartition]*proposal {
+	m.alterations.Lock()
+	defer m.alterations.Unlock()
+	waiting := make(map[TopicPartition]*proposal, len(m.alterations.queued))
+	for tp, change := range m.alterations.queued {
+		if change.partition.role.Load().pending != change {
+			delete(m.alterations.queued, tp) // the role changed meanwhile
+			continue
+		}
+		waiting[tp] = change
+	}
+	return waiting
+}
+
+// settle takes a proposal with its outcome from the queue. false says that it is queued again: the next attempt is paced, so that an answer that stays the same doesn't make
+// the caller spin.
+func (m *Manager) settle(change *proposal, o outcome) bool {
+	tp := change.partition.tp
+	m.alterations.Lock()
+	if m.alterations.queued[tp] == change {
+		delete(m.alterations.queued, tp)
+	}
+	m.alterations.Unlock()
+	again, changed, failed := change.partition.settle(change, o)
+	if changed != nil && m.config.Events.ISRChanged != nil {
+		m.config.Events.ISRChanged(*changed)
+	}
+	if failed && m.config.Events.ISRUpdateFailed != nil {
+		m.config.Events.ISRUpdateFailed(tp, o.code)
+	}
+	if again != nil {
+		m.submit(again)
+		return false
+	}
+	return true
 }
 
 // alterRequest brings proposals into one request: by topic id when all have one.

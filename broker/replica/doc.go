@@ -24,6 +24,10 @@
 // log there (KIP-101, KIP-595). The fetch tells the leader what the follower has. The high watermark is what all of the maximal ISR have: the committed
 // ISR, and whoever may be in it because a change is under way (KIP-497). Who is in the ISR is the controller's decision; a leader proposes.
 //
+// At an inter.broker.protocol.version below 2.7, as in the middle of an upgrade, a follower asks by OffsetForLeaderEpoch where its log diverges before it fetches (truncate.go), and a
+// leader writes the ISR into ZooKeeper itself, against the version it knows, and tells the controller a few seconds later (isr_direct.go). The version of the state node is the only
+// arbiter then: who has lost waits for LeaderAndIsr.
+//
 // Two things are faster than in Kafka. After an error a partition's fetches pause for 10 ms first and only then for longer, since most errors are those of a leader that is
 // about to learn that it leads; the other partitions' fetch doesn't wait for records any longer than until the first pause ends. And a fetch that waits for records is given up when
 // partitions join its fetcher, so that they don't wait with it.

@@ -44,10 +44,11 @@ func (f *fetcher) build(now time.Time) (*wire.FetchRequest, int16) {
 	defer f.mu.Unlock()
 	f.expireDelaysLocked(now)
 	f.throttleLocked(now)
-	version, byID := fetchVersion, true
+	version := f.manager.versions.Fetch
 	if f.mu.noID > 0 {
-		version, byID = fetchVersionByName, false
+		version = min(version, fetchVersionByName)
 	}
+	byID := version > fetchVersionByName
 	if byID != f.session.byID {
 		f.session.byID = byID
 		f.session.reset()
@@ -63,7 +64,7 @@ func (f *fetcher) build(now time.Time) (*wire.FetchRequest, int16) {
 	} else {
 		req.ReplicaID = c.BrokerID
 	}
-	topics := requestTopics{req: req, maxBytes: int32(c.Follow.MaxBytes)}
+	topics := requestTopics{req: req, maxBytes: int32(c.Follow.MaxBytes), noEpoch: version < fetchVersionByName}
 	if f.session.epoch == 0 {
 		f.fullLocked(&topics)
 	} else {
@@ -162,6 +163,9 @@ func (f *fetcher) expireDelaysLocked(now time.Time) {
 // prepareLocked cuts a log without epochs to its high watermark before it is fetched for the first time: what is above may not be the leader's (replication.md §7.6).
 // It returns false when the role has changed or the disk has failed; then the partition waits for the controller.
 func (f *fetcher) prepareLocked(s *fetchState) bool {
+	if s.asks {
+		return false
+	}
 	if !s.truncate {
 		return true
 	}
@@ -186,6 +190,7 @@ func (s *fetchState) now() sentState {
 type requestTopics struct {
 	req      *wire.FetchRequest
 	maxBytes int32
+	noEpoch  bool // the version doesn't know the epoch of the last record
 	at       map[string]int
 }
 
@@ -199,8 +204,12 @@ func (t *requestTopics) add(s *fetchState) {
 		t.at[s.tp.Topic] = i
 		t.req.Topics = append(t.req.Topics, wire.FetchRequestTopic{Topic: s.tp.Topic, TopicID: s.topicID})
 	}
+	lastEpoch := s.sent.lastEpoch
+	if t.noEpoch {
+		lastEpoch = -1
+	}
 	t.req.Topics[i].Partitions = append(t.req.Topics[i].Partitions, wire.FetchRequestPartition{
-		Partition: s.tp.Partition, CurrentLeaderEpoch: s.sent.leaderEpoch, FetchOffset: s.sent.offset, LastFetchedEpoch: s.sent.lastEpoch,
+		Partition: s.tp.Partition, CurrentLeaderEpoch: s.sent.leaderEpoch, FetchOffset: s.sent.offset, LastFetchedEpoch: lastEpoch,
 		LogStartOffset: s.sent.logStart, PartitionMaxBytes: t.maxBytes,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,11 +13,8 @@ import (
 )
 
 const (
-	// fetchVersion is what the default inter.broker.protocol.version sends, fetchVersionByName what it sends while a partition has no topic id.
-	fetchVersion       int16 = 17
+	// fetchVersionByName is the newest version that names partitions by topic: it is sent while a partition has no topic id. It is also the oldest that tells where logs diverge.
 	fetchVersionByName int16 = 12
-	// listOffsetsVersion is what the default inter.broker.protocol.version sends.
-	listOffsetsVersion int16 = 9
 	// firstPause is the pause after a partition's or a connection's first error; it doubles up to replica.fetch.backoff.ms.
 	firstPause = 10 * time.Millisecond
 	// longPoll is how long a fetch must have been under way to be taken for one that waits: new partitions don't wait with it.
@@ -31,6 +29,7 @@ type fetchState struct {
 	leaderEpoch int32
 
 	truncate  bool  // the log has no epochs: it is cut to the high watermark before the first fetch
+	asks      bool  // it is cut where the leader says before the first fetch: fetches of our version don't tell
 	offset    int64 // what to fetch next: the log end offset
 	lastEpoch int32 // the epoch of the last record before it, -1 none
 	lag       int64 // records behind the leader's high watermark, -1 unknown
@@ -82,6 +81,7 @@ type fetcher struct {
 		noID      int // partitions without topic id
 		dirty     []*fetchState
 		delayed   []*fetchState
+		asking    []*fetchState // those with asks, and some that have been removed
 		forgotten map[forgottenKey]struct{}
 		inSession int
 		exchange  uint64             // counts requests
@@ -103,9 +103,13 @@ func (f *fetcher) add(p *Partition, id wire.UUID, leaderEpoch int32) {
 		s.topicID = wire.UUID(log.TopicID())
 	}
 	s.truncate = s.lastEpoch < 0 || planted(truncateToHighWatermark)
+	s.asks = !s.truncate && f.manager.versions.Fetch < fetchVersionByName
 	f.mu.Lock()
 	f.removeLocked(p.tp)
 	f.mu.parts[p.tp] = s
+	if s.asks {
+		f.mu.asking = append(f.mu.asking, s)
+	}
 	f.indexLocked(s)
 	f.markLocked(s)
 	f.mu.Unlock()
@@ -213,6 +217,9 @@ func (f *fetcher) hurryLocked() {
 func (f *fetcher) run(ctx context.Context) {
 	defer f.disconnect()
 	for ctx.Err() == nil {
+		if !f.truncateByEpoch(ctx) {
+			continue
+		}
 		now := time.Now()
 		req, version := f.build(now)
 		if req == nil {
@@ -259,7 +266,7 @@ func (f *fetcher) exchange(ctx context.Context, req *wire.FetchRequest, version 
 	f.mu.Lock()
 	f.mu.exchange++
 	f.mu.interrupt = cancel
-	if len(f.mu.dirty) > 0 { // added since the request was made
+	if len(f.mu.dirty) > 0 || slices.ContainsFunc(f.mu.asking, f.asksNowLocked) { // added since the request was made
 		f.hurryLocked()
 	}
 	f.mu.Unlock()
@@ -387,7 +394,7 @@ func (f *fetcher) processPartition(t *wire.FetchResponseTopic, r *wire.FetchResp
 	if s == nil && t.TopicID.IsZero() {
 		s = f.mu.parts[TopicPartition{Topic: t.Topic, Partition: r.PartitionIndex}]
 	}
-	if s == nil || !s.until.IsZero() || s.truncate || s.sent.offset != s.offset || s.sent.leaderEpoch != s.leaderEpoch {
+	if s == nil || !s.until.IsZero() || s.truncate || s.asks || s.sent.offset != s.offset || s.sent.leaderEpoch != s.leaderEpoch {
 		return // not the partition that was asked for any more
 	}
 	giveUp := func(err error) {
@@ -520,7 +527,7 @@ func (f *fetcher) listOffset(ctx context.Context, tp TopicPartition, leaderEpoch
 	}}}
 	resp := &wire.ListOffsetsResponse{}
 	wire.SetDefaults(resp)
-	if _, err := f.conn.DoInto(ctx, req, listOffsetsVersion, resp, nil); err != nil {
+	if _, err := f.conn.DoInto(ctx, req, f.manager.versions.ListOffsets, resp, nil); err != nil {
 		f.disconnect()
 		f.session.reset()
 		return -1, wire.None, err

@@ -26,7 +26,18 @@ type FollowConfig struct {
 	// MaxWait is replica.fetch.wait.max.ms, Backoff replica.fetch.backoff.ms: the longest pause after an error. The first pauses are shorter, since most errors are
 	// those of a leader that is about to learn that it is one.
 	MaxWait, Backoff time.Duration
+	// Versions are those of the requests to leaders; the zero value is what the default inter.broker.protocol.version sends.
+	Versions Versions
 }
+
+// Versions are the versions of the requests that a follower sends to leaders. It doesn't ask what a leader understands: inter.broker.protocol.version decides (replication.md §2).
+// Below version 12 of Fetch a follower asks with OffsetForLeaderEpoch where to cut its log before it fetches.
+type Versions struct {
+	Fetch, ListOffsets, OffsetForLeaderEpoch int16
+}
+
+// DefaultVersions returns the versions of the default inter.broker.protocol.version, 3.9-IV0.
+func DefaultVersions() Versions { return Versions{Fetch: 17, ListOffsets: 9, OffsetForLeaderEpoch: 4} }
 
 // fetcherKey names a fetcher.
 type fetcherKey struct {

@@ -15,11 +15,13 @@ type proposal struct {
 	isr            []int32
 	leaderEpoch    int32
 	partitionEpoch int32
+	// controllerEpoch is that of the controller that made this broker the leader.
+	controllerEpoch int32
 }
 
 // proposeLocked makes the change to isr this partition's pending state and returns it for submission. Leadership is held alone.
 func (p *Partition) proposeLocked(r *role, isr []int32) *proposal {
-	change := &proposal{partition: p, topicID: p.TopicID(), isr: isr, leaderEpoch: r.leaderEpoch, partitionEpoch: r.partitionEpoch}
+	change := &proposal{partition: p, topicID: p.TopicID(), isr: isr, leaderEpoch: r.leaderEpoch, partitionEpoch: r.partitionEpoch, controllerEpoch: r.controllerEpoch}
 	next := *r
 	next.pending = change
 	// A replica that is being added holds the high watermark back already, since the controller may have committed it. One that is being removed still does, since the controller

@@ -64,6 +64,8 @@ type Config struct {
 
 	// Controller takes changes of ISRs; nil means that none are proposed.
 	Controller ControllerLink
+	// ISRs takes changes of ISRs in the place of Controller: the way of an inter.broker.protocol.version below 2.7-IV2. nil: the controller decides.
+	ISRs ISRStore
 	// Follow is how this broker follows others.
 	Follow FollowConfig
 	// LagTime is replica.lag.time.max.ms: a follower that hasn't been caught up for longer leaves the ISR.
@@ -91,6 +93,8 @@ type Manager struct {
 
 	partitions sync.Map // TopicPartition -> *Partition
 	env        partitionEnv
+
+	versions Versions // of the requests to leaders
 
 	alterations alterations
 	fetchers    fetchers
@@ -125,7 +129,10 @@ func NewManager(c Config) *Manager {
 	if c.MoveThrottle == nil {
 		c.MoveThrottle = NewThrottle(1, time.Second)
 	}
-	m := &Manager{config: c}
+	m := &Manager{config: c, versions: c.Follow.Versions}
+	if m.versions == (Versions{}) {
+		m.versions = DefaultVersions()
+	}
 	m.control.controllerEpoch = -1
 	m.env = partitionEnv{brokerID: c.BrokerID, lag: c.LagTime, isAlive: func(id int32) bool { return c.Metadata.Broker(id) != nil }, events: c.Events, meter: c.Meter, throttle: c.LeaderThrottle}
 	m.alterations.queued, m.alterations.wake = map[TopicPartition]*proposal{}, make(chan struct{}, 1)
@@ -142,7 +149,11 @@ func (m *Manager) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop, m.stopped = cancel, make(chan struct{})
 	var running sync.WaitGroup
-	if m.config.Controller != nil {
+	switch {
+	case m.config.ISRs != nil:
+		running.Go(func() { m.writeISRs(ctx) })
+		running.Go(func() { m.shrinkISRs(ctx) })
+	case m.config.Controller != nil:
 		running.Go(func() { m.alterISRs(ctx) })
 		running.Go(func() { m.shrinkISRs(ctx) })
 	}

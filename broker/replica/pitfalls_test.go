@@ -32,16 +32,17 @@ func TestPitfalls(t *testing.T) {
 		"21 a timeout when the leader is another":                        pitfallTimeoutAfterFencing,
 		"25 a follower the leader doesn't know yet":                      pitfallUnknownFollower,
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, 1, -time.Millisecond)
-			defer func() {
-				for _, b := range w.brokers {
-					b.manager.Close()
-				}
-			}()
-			script(w)
-		})
+		t.Run(name, func(t *testing.T) { runScript(newWorld(t, 1, -time.Millisecond), script) })
 	}
+}
+
+func runScript(w *world, script func(*world)) {
+	defer func() {
+		for _, b := range w.brokers {
+			b.manager.Close()
+		}
+	}()
+	script(w)
 }
 
 func (w *world) log(id int32) *commitlog.Log { return w.brokers[id].partition().Log() }
@@ -60,8 +61,6 @@ func (w *world) fetchAll(ids ...int32) {
 		w.fetch(id)
 	}
 }
-
-func (w *world) alter(id int32) { w.brokers[id].manager.alterOnce(w.t.Context()) }
 
 func (w *world) deliverAll() {
 	for _, id := range []int32{1, 2, 3} {

@@ -26,7 +26,11 @@ func TestRandomHistoriesKeepWhatWasAcked(t *testing.T) {
 	for seed := range uint64(histories) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			randomHistory(t, seed, 600, &moved)
+			randomHistory(t, seed, 600, false, &moved)
+		})
+		t.Run(fmt.Sprint(seed, " at IBP 2.6"), func(t *testing.T) {
+			t.Parallel()
+			randomHistory(t, seed, 600, true, &moved)
 		})
 	}
 }
@@ -36,9 +40,9 @@ type ackedRecord struct {
 	value  string
 }
 
-func randomHistory(t *testing.T, seed uint64, steps int, moved *atomic.Int64) {
+func randomHistory(t *testing.T, seed uint64, steps int, old bool, moved *atomic.Int64) {
 	random := rand.New(rand.NewPCG(seed, 7))
-	w := newWorld(t, 1+random.IntN(2), []time.Duration{time.Hour, -time.Millisecond}[random.IntN(2)])
+	w := newWorldOf(t, 1+random.IntN(2), []time.Duration{time.Hour, -time.Millisecond}[random.IntN(2)], old)
 	for id := range int32(3) {
 		if random.IntN(3) == 0 {
 			w.slow[id+1] = true
@@ -73,7 +77,7 @@ func randomHistory(t *testing.T, seed uint64, steps int, moved *atomic.Int64) {
 			w.fetch(id)
 		case action < 31:
 			note("%d alters", id)
-			w.brokers[id].manager.alterOnce(t.Context())
+			w.alter(id)
 		case action < 32:
 			if p := w.brokers[id].partition(); p != nil {
 				note("%d shrinks", id)
@@ -148,7 +152,7 @@ func randomHistory(t *testing.T, seed uint64, steps int, moved *atomic.Int64) {
 		for _, id := range []int32{1, 2, 3} {
 			w.deliver(id)
 			w.fetch(id)
-			w.brokers[id].manager.alterOnce(t.Context())
+			w.alter(id)
 		}
 	}
 	note("healed: leader %d, ISR %v", w.leader, w.isr)

@@ -36,6 +36,9 @@ type world struct {
 	// slow has the followers that fetch one batch at a time. It counts from a broker's next restart.
 	slow map[int32]bool
 
+	// old lets everybody use an inter.broker.protocol.version of 2.6: OffsetForLeaderEpoch before the first fetch, and leaders that write their ISRs themselves.
+	old bool
+
 	// lose decides whether a message is lost; nil means never.
 	lose func() bool
 }
@@ -51,7 +54,11 @@ type testBroker struct {
 }
 
 func newWorld(t testing.TB, minISR int, lag time.Duration) *world {
-	w := &world{t: t, lag: lag, slow: map[int32]bool{}, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
+	return newWorldOf(t, minISR, lag, false)
+}
+
+func newWorldOf(t testing.TB, minISR int, lag time.Duration, old bool) *world {
+	w := &world{t: t, old: old, lag: lag, slow: map[int32]bool{}, brokers: map[int32]*testBroker{}, leader: 1, partitionEpoch: 0, isr: []int32{1, 2, 3}, live: map[int32]bool{1: true, 2: true, 3: true}}
 	for id := int32(1); id <= 3; id++ {
 		c := commitlog.DefaultConfig()
 		c.MinInsyncReplicas = minISR
@@ -80,12 +87,17 @@ func (w *world) restart(id int32) {
 	if w.slow[id] {
 		fetchBytes = 1
 	}
+	var isrs ISRStore
+	var versions Versions
+	if w.old {
+		isrs, versions = testISRs{w, id}, Versions{Fetch: 11, ListOffsets: 5, OffsetForLeaderEpoch: 3}
+	}
 	b.manager = NewManager(Config{
 		BrokerID: id, Logs: b.logs, Metadata: b.metadata, BrokerEpoch: func() int64 { return -1 }, LagTime: w.lag, SessionSlots: 10,
-		Controller: testController{w, id},
+		Controller: testController{w, id}, ISRs: isrs,
 		Follow: FollowConfig{
 			Dial:     func(_ context.Context, leader int32, _ int) (Conn, error) { return testConn{w, id, leader}, nil },
-			Fetchers: 1, MaxBytes: fetchBytes, ResponseMaxBytes: 10 << 20, MinBytes: 1,
+			Fetchers: 1, MaxBytes: fetchBytes, ResponseMaxBytes: 10 << 20, MinBytes: 1, Versions: versions,
 		},
 	})
 }
@@ -163,6 +175,9 @@ func (b *testBroker) partition() *Partition { return b.manager.hosted(theTP) }
 func (w *world) fetch(id int32) {
 	f := w.brokers[id].fetcher
 	if f == nil {
+		return
+	}
+	if !f.truncateByEpoch(w.t.Context()) {
 		return
 	}
 	req, version := f.build(time.Now())
@@ -316,6 +331,43 @@ func (c testController) Once(_ context.Context, req wire.Request, _ int16) (wire
 	return &wire.AlterPartitionResponse{Topics: []wire.AlterPartitionResponseTopic{{TopicID: theTopic, Partitions: []wire.AlterPartitionResponsePartition{answer}}}}, nil
 }
 
+// testISRs is ZooKeeper's side of ISRs that leaders write.
+type testISRs struct {
+	w      *world
+	broker int32
+}
+
+func (s testISRs) CommitISRs(_ context.Context, commits []ISRCommit) []ISRResult {
+	w, c := s.w, commits[0]
+	require.Len(w.t, commits, 1)
+	require.Equal(w.t, s.broker, c.Leader)
+	switch {
+	case w.lost(): // whoever is cut off from the controller still reaches ZooKeeper
+		return []ISRResult{{Code: wire.UnknownServerError}}
+	case c.LeaderEpoch == w.leaderEpoch && slices.Equal(c.ISR, w.isr): // written before
+	case c.PartitionEpoch != w.partitionEpoch:
+		return []ISRResult{{Code: wire.InvalidUpdateVersion}}
+	default:
+		w.isr = slices.Clone(c.ISR)
+		w.partitionEpoch++
+	}
+	if w.lost() {
+		return []ISRResult{{Code: wire.UnknownServerError}}
+	}
+	return []ISRResult{{PartitionEpoch: w.partitionEpoch}}
+}
+
+func (s testISRs) NotifyISRs(context.Context, []TopicPartition) error { return nil }
+
+// alter sends a leader's proposals once.
+func (w *world) alter(id int32) {
+	if m := w.brokers[id].manager; w.old {
+		m.writeOnce(w.t.Context(), newISRNotices(time.Now()))
+	} else {
+		m.alterOnce(w.t.Context())
+	}
+}
+
 func (w *world) lost() bool { return w.lose != nil && w.lose() }
 
 // testConn is a follower's connection.
@@ -326,14 +378,25 @@ type testConn struct {
 
 func (c testConn) Close() error { return nil }
 
-func (c testConn) DoInto(_ context.Context, req wire.Request, _ int16, into wire.Response, buf []byte) ([]byte, error) {
+func (c testConn) DoInto(_ context.Context, req wire.Request, version int16, into wire.Response, buf []byte) ([]byte, error) {
 	if !c.w.live[c.from] || !c.w.live[c.to] || c.w.lost() {
 		return nil, errLost
 	}
 	m := c.w.brokers[c.to].manager
 	switch r := req.(type) {
 	case *wire.FetchRequest:
-		*into.(*wire.FetchResponse) = *serveFetch(c.w.t, m, r)
+		*into.(*wire.FetchResponse) = *serveFetch(c.w.t, m, r, version)
+	case *wire.OffsetForLeaderEpochRequest:
+		q := r.Topics[0].Partitions[0]
+		out := wire.OffsetForLeaderEpochResponsePartition{LeaderEpoch: -1, EndOffset: -1}
+		if p, code := m.Partition(theTP); code != wire.None {
+			out.ErrorCode = code
+		} else {
+			out.LeaderEpoch, out.EndOffset, out.ErrorCode = p.OffsetForLeaderEpoch(q.CurrentLeaderEpoch, q.LeaderEpoch)
+		}
+		*into.(*wire.OffsetForLeaderEpochResponse) = wire.OffsetForLeaderEpochResponse{Topics: []wire.OffsetForLeaderEpochResponseTopic{{
+			Topic: theTP.Topic, Partitions: []wire.OffsetForLeaderEpochResponsePartition{out},
+		}}}
 	case *wire.ListOffsetsRequest:
 		q := r.Topics[0].Partitions[0]
 		out := wire.ListOffsetsResponsePartition{}
@@ -354,7 +417,7 @@ func (c testConn) DoInto(_ context.Context, req wire.Request, _ int16, into wire
 }
 
 // serveFetch answers at once, without waiting.
-func serveFetch(t testing.TB, m *Manager, r *wire.FetchRequest) *wire.FetchResponse {
+func serveFetch(t testing.TB, m *Manager, r *wire.FetchRequest, version int16) *wire.FetchResponse {
 	var parts []FetchPartition
 	var gone []ForgottenPartition
 	for _, topic := range r.Topics {
@@ -370,12 +433,12 @@ func serveFetch(t testing.TB, m *Manager, r *wire.FetchRequest) *wire.FetchRespo
 			gone = append(gone, ForgottenPartition{TopicPartition: TopicPartition{Topic: theTP.Topic, Partition: p}, TopicID: topic.TopicID})
 		}
 	}
-	f := m.BeginFetch(Session{ID: r.SessionID, Epoch: r.SessionEpoch, ByTopicID: true}, parts, gone)
+	f := m.BeginFetch(Session{ID: r.SessionID, Epoch: r.SessionEpoch, ByTopicID: version > fetchVersionByName}, parts, gone)
 	if f.Code != wire.None {
 		return &wire.FetchResponse{ErrorCode: f.Code}
 	}
 	var resp *wire.FetchResponse
-	f.Fetch(FetchParams{ReplicaID: r.ReplicaState.ReplicaID, Version: 17, MaxBytes: int(r.MaxBytes), MinBytes: 1}, func(reply SessionReply) {
+	f.Fetch(FetchParams{ReplicaID: max(r.ReplicaID, r.ReplicaState.ReplicaID), Version: version, MaxBytes: int(r.MaxBytes), MinBytes: 1}, func(reply SessionReply) {
 		resp = &wire.FetchResponse{ErrorCode: reply.Code, SessionID: reply.SessionID}
 		for i, part := range reply.Parts {
 			result := &reply.Results[i]

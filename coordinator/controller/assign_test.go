@@ -162,6 +162,20 @@ func TestIBP(t *testing.T) {
 		require.Equal(t, c.printed, v.String())
 		require.Equal(t, c.featureVersion, v.FeatureVersion())
 	}
+	for text, want := range map[string][3]int16{
+		"3.9-IV0": {17, 9, 4}, "3.8-IV0": {16, 8, 4}, "3.7-IV4": {16, 8, 4}, "3.7-IV3": {15, 8, 4}, "3.5-IV1": {15, 8, 4}, "3.5-IV0": {14, 8, 4}, "3.4-IV0": {13, 7, 4}, "3.1-IV0": {13, 7, 4}, "3.0-IV1": {12, 7, 4}, "3.0-IV0": {12, 6, 4},
+		"2.8-IV0": {12, 6, 4}, "2.7-IV1": {12, 5, 3}, "2.7-IV0": {11, 5, 3}, "2.6": {11, 5, 3}, "2.3-IV1": {11, 5, 3}, "2.3-IV0": {10, 5, 2}, "2.2-IV1": {10, 5, 2}, "2.2-IV0": {10, 4, 2},
+		"2.1-IV2": {10, 4, 2}, "2.1-IV1": {8, 4, 2}, "2.0-IV1": {8, 3, 1}, "2.0-IV0": {7, 2, 1}, "1.1-IV0": {7, 2, 0}, "0.11.0-IV1": {5, 2, 0}, "0.11.0-IV0": {4, 2, 0}, "0.10.1-IV2": {4, 1, 0}, "0.8.2": {4, 0, 0},
+	} {
+		v, err := ParseIBP(text)
+		require.NoError(t, err)
+		require.Equal(t, want, [3]int16{v.FetchVersion(), v.ListOffsetsVersion(), v.OffsetForLeaderEpochVersion()}, text)
+	}
+	for text, asks := range map[string]bool{"3.9": true, "2.7": true, "2.7-IV2": true, "2.7-IV1": false, "2.6": false} {
+		v, err := ParseIBP(text)
+		require.NoError(t, err)
+		require.Equal(t, asks, v.AlterPartition(), text)
+	}
 	for _, bad := range []string{"", "3", "x.y", "3.9-IV", "3.9-IVx", "3.9-IV-1", "1.2.3.4.5", "3.-1", "3.9999"} {
 		_, err := ParseIBP(bad)
 		require.Error(t, err, bad)

@@ -15,19 +15,35 @@ type IBP int64
 const (
 	ibp090   IBP = 9_000_000
 	ibp010_1 IBP = 10_000_001
+	ibp01012 IBP = 10_001_002
 	ibp0102  IBP = 10_002_000
+	ibp0110  IBP = 11_000_000
+	ibp0111  IBP = 11_000_001
 	ibp10    IBP = 1_000_000_000
+	ibp11    IBP = 1_001_000_000
+	ibp20_0  IBP = 2_000_000_000
+	ibp20_1  IBP = 2_000_000_001
+	ibp21_1  IBP = 2_001_000_001
+	ibp21_2  IBP = 2_001_000_002
+	ibp22_1  IBP = 2_002_000_001
+	ibp23_1  IBP = 2_003_000_001
 	ibp22    IBP = 2_002_000_000
 	ibp24_0  IBP = 2_004_000_000
 	ibp24_1  IBP = 2_004_000_001
 	ibp26    IBP = 2_006_000_000
 	ibp27    IBP = 2_007_000_000
+	ibp27_1  IBP = 2_007_000_001
 	ibp27_2  IBP = 2_007_000_002
 	ibp28_0  IBP = 2_008_000_000
 	ibp28_1  IBP = 2_008_000_001
+	ibp30_1  IBP = 3_000_000_001
+	ibp31    IBP = 3_001_000_000
 	ibp32    IBP = 3_002_000_000
 	ibp33    IBP = 3_003_000_000
 	ibp34    IBP = 3_004_000_000
+	ibp35_0  IBP = 3_005_000_000
+	ibp35_1  IBP = 3_005_000_001
+	ibp37_4  IBP = 3_007_000_004
 
 	// DefaultIBP is 3.9-IV0, the default of Apache Kafka 3.9.
 	DefaultIBP IBP = 3_009_000_000
@@ -118,8 +134,27 @@ func (v IBP) ControlledShutdownVersion() int16 {
 	return v.choose([]versionStep{{ibp24_1, 3}, {ibp22, 2}, {ibp090, 1}})
 }
 
-// AlterPartition says whether leaders ask the controller to change their ISRs (2.7-IV2) instead of writing them into
-// ZooKeeper themselves.
+// FetchVersion returns the version of the Fetch requests a follower sends at this IBP, 4 at the oldest: below, records have forms that this broker doesn't send.
+func (v IBP) FetchVersion() int16 {
+	return v.choose([]versionStep{
+		{DefaultIBP, 17}, {ibp37_4, 16}, {ibp35_1, 15}, {ibp35_0, 14}, {ibp31, 13}, {ibp27_1, 12}, {ibp23_1, 11}, {ibp21_2, 10}, {ibp20_1, 8}, {ibp11, 7}, {ibp0111, 5},
+		{0, 4},
+	})
+}
+
+// ListOffsetsVersion returns the version of the ListOffsets requests a follower sends at this IBP.
+func (v IBP) ListOffsetsVersion() int16 {
+	return v.choose([]versionStep{
+		{DefaultIBP, 9}, {ibp35_0, 8}, {ibp30_1, 7}, {ibp28_0, 6}, {ibp22_1, 5}, {ibp21_1, 4}, {ibp20_1, 3}, {ibp0110, 2}, {ibp01012, 1},
+	})
+}
+
+// OffsetForLeaderEpochVersion returns the version of the OffsetForLeaderEpoch requests a follower sends at this IBP.
+func (v IBP) OffsetForLeaderEpochVersion() int16 {
+	return v.choose([]versionStep{{ibp28_0, 4}, {ibp23_1, 3}, {ibp21_1, 2}, {ibp20_0, 1}})
+}
+
+// AlterPartition says whether leaders ask the controller for changes of ISRs (2.7-IV2), and don't write them into ZooKeeper.
 func (v IBP) AlterPartition() bool { return v.AtLeast(ibp27_2) }
 
 // TopicIDs says whether topics have ids at this IBP (2.8-IV0).

@@ -18,7 +18,7 @@ import (
 // has its old form, and replication and a controlled shutdown work over the old requests.
 func TestOldInterBrokerProtocol(t *testing.T) {
 	t.Parallel()
-	for version, ids := range map[string]bool{"2.2": false, "2.7": false, "2.8": true} {
+	for version, ids := range map[string]bool{"2.2": false, "2.6": false, "2.7": false, "2.8": true} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			c := cluster.Start(t, cluster.Set("inter.broker.protocol.version", version))

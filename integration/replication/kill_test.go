@@ -73,11 +73,22 @@ func (h *history) count() int {
 // order, and the replicas' files must be the same bytes in the end. PREKRAFT_ROUNDS=n makes it longer, PREKRAFT_SEED=n repeats an order of kills.
 func TestNothingAckedIsLostWhoeverDies(t *testing.T) {
 	t.Parallel()
+	loseNothing(t)
+}
+
+// The same at an inter.broker.protocol.version of 2.6, as in the middle of an upgrade: leaders write their ISRs into ZooKeeper themselves, and followers ask where their logs diverge before
+// they fetch.
+func TestNothingAckedIsLostWithAnOldProtocol(t *testing.T) {
+	t.Parallel()
+	loseNothing(t, cluster.Set("inter.broker.protocol.version", "2.6"))
+}
+
+func loseNothing(t *testing.T, options ...cluster.Option) {
 	const topic, partitions = "orders", 3
 	rounds, seed := number(t, "PREKRAFT_ROUNDS", 6), number(t, "PREKRAFT_SEED", int(time.Now().UnixNano()))
 	t.Logf("PREKRAFT_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
-	c := cluster.Start(t, cluster.Set("min.insync.replicas", "2"))
+	c := cluster.Start(t, append(options, cluster.Set("min.insync.replicas", "2"))...)
 	createTopic(t, c, topic, partitions, nil)
 
 	histories := make([]*history, partitions)
