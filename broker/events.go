@@ -95,19 +95,11 @@ func (b *Broker) watchDirs(ctx context.Context) {
 			return
 		case <-b.failedDirs.wake:
 		}
-		offline := b.logs.OfflineDirs()
-		var affected []commitlog.TopicPartition
-		for p := range b.replicas.All() {
-			if log := p.Log(); log != nil && slices.Contains(offline, log.Dir()) {
-				affected = append(affected, p.TopicPartition())
-			}
-		}
-		b.replicas.HandleDirFailure(affected)
-		for _, tp := range affected {
+		for _, tp := range b.replicas.HandleDirFailure() {
 			b.offsetsReplicaGone(tp)
 		}
 		if len(b.logs.LiveDirs()) == 0 {
-			b.fail(fmt.Errorf("every log directory has failed (%v)", offline))
+			b.fail(fmt.Errorf("every log directory has failed (%v)", b.logs.OfflineDirs()))
 			return
 		}
 		if err := b.zk.NotifyLogDirFailure(ctx, b.id); err != nil && ctx.Err() == nil {

@@ -145,11 +145,8 @@ func (l *offsetsLog) Read(partition int32, offset int64, maxBytes int, buffer []
 	}
 	options := commitlog.ReadOptions{MaxBytes: maxBytes, UpTo: log.LogEndOffset(), MinOneMessage: true}
 	found, err := log.Read(offset, options)
-	if errors.Is(err, commitlog.ErrClosed) {
-		// It may have moved to another directory just now; the partition knows its log there.
-		if log, err = l.leading(partition); err == nil {
-			found, err = log.Read(offset, options)
-		}
+	if again, gone := l.leading(partition); err != nil && gone == nil && again != log { // it has moved to another directory meanwhile
+		found, err = again.Read(offset, options)
 	}
 	if err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ type Log struct {
 	producers producerState
 
 	flushMu     sync.Mutex
+	retired     bool // stopped: there is nothing to flush any more; guarded by flushMu
 	lastFlushMs atomic.Int64
 	// sealedPoint is the base of the oldest segment whose indexes may not be on disk: the active one, or one that was rolled a moment ago. It changes under flushMu.
 	sealedPoint atomic.Int64
@@ -138,6 +139,9 @@ func (l *Log) TopicPartition() TopicPartition { return l.tp }
 
 // Dir returns the log directory (one of log.dirs) that holds the log.
 func (l *Log) Dir() string { return l.dir.path }
+
+// Offline tells whether the log directory has failed.
+func (l *Log) Offline() bool { return l.dir.offline() != nil }
 
 // Config returns the current configuration.
 func (l *Log) Config() Config { return *l.config.Load() }

@@ -26,6 +26,9 @@ func (l *Log) flushTo(target int64) error {
 	}
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
+	if l.retired {
+		return nil // its directory may have another name already
+	}
 	point := l.recoveryPoint.Load()
 	// Truncation takes flushMu too, so the segments stay but for those that retention removes.
 	segments := l.list()
@@ -570,11 +573,15 @@ func (l *Log) syncAll() error {
 	return nil
 }
 
-// stop refuses further changes and reads and closes the files.
+// stop refuses further changes and reads and closes the files. It waits for a flush that is under way: one that comes later would look for a directory that may have been renamed, and take
+// a healthy disk for a failed one.
 func (l *Log) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
+	l.flushMu.Lock()
+	l.retired = true
+	l.flushMu.Unlock()
 	l.structure.Lock()
 	defer l.structure.Unlock()
 	for _, s := range l.list() {

@@ -204,16 +204,18 @@ func (m *Manager) LogStartMoved(tp TopicPartition) {
 	}
 }
 
-// HandleDirFailure marks the given partitions offline: their log directory has failed. Requests for them, waiting ones too, are answered
+// HandleDirFailure marks the partitions whose log directory has failed offline, and returns those that weren't. Requests for them, waiting ones too, are answered
 // KAFKA_STORAGE_ERROR.
-func (m *Manager) HandleDirFailure(affected []TopicPartition) {
+func (m *Manager) HandleDirFailure() []TopicPartition {
 	m.control.Lock()
 	defer m.control.Unlock()
-	for _, tp := range affected {
-		if v, ok := m.partitions.Load(tp); ok {
-			v.(*Partition).setOffline()
+	var affected []TopicPartition
+	for p := range m.All() {
+		if p.leaveFailedDir() {
+			affected = append(affected, p.tp)
 		}
 	}
+	return affected
 }
 
 // track registers a waiting request, so that Close can end it; false after Close.

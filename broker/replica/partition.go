@@ -191,12 +191,20 @@ func (p *Partition) adoptLog(s *leaderAndIsrState, log *commitlog.Log) bool {
 	return true
 }
 
-// setOffline marks the partition as one whose log directory has failed; every later request is answered KAFKA_STORAGE_ERROR.
-func (p *Partition) setOffline() {
+// leaveFailedDir marks the partition offline if its log directory has failed, and tells whether it did: every later request is answered KAFKA_STORAGE_ERROR. A log that has just moved to
+// another directory isn't affected.
+func (p *Partition) leaveFailedDir() bool {
 	p.leadership.Lock()
-	p.offline.Store(true)
+	log := p.log.Load()
+	failed := log != nil && log.Offline() && !p.offline.Load()
+	if failed {
+		p.offline.Store(true)
+	}
 	p.leadership.Unlock()
-	p.waiting.notifyAll(p)
+	if failed {
+		p.waiting.notifyAll(p)
+	}
+	return failed
 }
 
 // retire ends the role of a replica that is being deleted: whoever still holds it can neither append nor read.

@@ -294,7 +294,9 @@ func TestWaitersLearnThatTheLeaderMoved(t *testing.T) {
 		// And that a directory failed.
 		p = h.leader(partition(1), self, self)
 		answered = h.fetch(consumer(1, time.Hour), at(partition(1), 0))
-		h.HandleDirFailure([]TopicPartition{partition(1)})
+		require.True(t, h.config.Logs.FailDir(p.Log().Dir(), errLost))
+		require.ElementsMatch(t, []TopicPartition{partition(0), partition(1)}, h.HandleDirFailure())
+		require.Empty(t, h.HandleDirFailure(), "once")
 		require.Equal(t, wire.KafkaStorageError, (<-answered)[0].Code)
 		_, _, err = p.Append(batchOf(t, 1), AppendOptions{RequiredAcks: 1, Origin: commitlog.OriginClient, Now: time.Now()})
 		require.Equal(t, wire.KafkaStorageError, CodeOf(err))
