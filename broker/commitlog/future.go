@@ -221,6 +221,12 @@ func (m *Manager) ReplaceByFuture(tp TopicPartition) (*Log, error) {
 		_ = m.deleteFutureLocked(tp)
 		return nil, err
 	}
+	// An epoch that has begun without a record yet isn't in what was copied. A log's latest epoch never falls but with its end: whoever fetches goes by it.
+	for _, e := range current.Epochs() {
+		if e.Epoch > next.LatestEpoch() {
+			next.epochs.assign(e.Epoch, e.StartOffset)
+		}
+	}
 	// The point of no return: without its directory the old log isn't in charge any more.
 	current.stop()
 	if err := m.renameForDeletion(current); err == nil && current.dir.fail(syncDir(current.dir.path)) == nil {
