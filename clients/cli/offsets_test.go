@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,18 @@ func (c commands) compared(group string, verdicts ...string) []comparedRow {
 	return rows
 }
 
+// idle waits until no broker has a commit that ZooKeeper lacks: what is written there by hand stays then.
+func (c commands) idle() {
+	c.c.Wait("the mirrors to be idle", func() error {
+		for _, id := range c.c.IDs() {
+			if m := c.c.Broker(id).Offsets().Stats().Mirror; m.Behind > 0 {
+				return fmt.Errorf("broker %d is %d behind", id, m.Behind)
+			}
+		}
+		return nil
+	})
+}
+
 // The life of a group's offsets in both stores: copied, set back in one, deleted in one, moved from one to the other, each with its reason.
 func TestOffsetsCompareAndMigrate(t *testing.T) {
 	c := newCommands(t)
@@ -51,6 +64,7 @@ func TestOffsetsCompareAndMigrate(t *testing.T) {
 
 	// A v0 client, or an old consumer.
 	zk := c.c.Broker(1).ZooKeeper()
+	c.idle()
 	_, err := zk.Set(t.Context(), "/consumers/app/offsets/t/0", []byte("2"), -1)
 	require.NoError(t, err)
 	rows = c.compared("app", "KAFKA_AHEAD")
@@ -77,6 +91,7 @@ func TestOffsetsCompareAndMigrate(t *testing.T) {
 	require.Contains(t, text, "Wrote 1 offset to kafka.")
 	rows = c.compared("old", "ORPHAN", "SAME")
 	require.EqualValues(t, 3, *rows[1].Kafka)
+	c.idle()
 	_, err = zk.Set(t.Context(), "/consumers/old/offsets/t/1", []byte("1"), -1)
 	require.NoError(t, err)
 	require.Contains(t, c.good("", "offsets", "migrate", "--from", "zookeeper", "--to", "kafka", "--group", "old", "--topic", "t"), "the target is ahead")

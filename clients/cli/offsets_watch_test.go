@@ -80,6 +80,7 @@ func TestOffsetsCompareWatch(t *testing.T) {
 	watch := c.background("offsets", "compare", "--group", "app", "--watch", "--interval", "20ms")
 	require.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} app t-0  zookeeper 3 \(.+\)  kafka 3 \(.+\)  SAME: both stores agree$`, watch.until("SAME"))
 
+	c.idle()
 	_, err := c.c.Broker(1).ZooKeeper().Set(t.Context(), "/consumers/app/offsets/t/0", []byte("2"), -1)
 	require.NoError(t, err)
 	require.Contains(t, watch.until("zookeeper 2 "), "KAFKA_AHEAD: a v0 client or a consumer of the old kind wrote the znode")

@@ -137,9 +137,9 @@ func (c *Controller) electOnRequest(ctx context.Context, kind ElectionType, tps 
 			at = append(at, i)
 		}
 	}
-	strategy, code := StrategyPreferred, wire.PreferredLeaderNotAvailable
+	strategy, code, words := StrategyPreferred, wire.PreferredLeaderNotAvailable, "PreferredReplicaPartitionLeaderElectionStrategy" // Kafka's, for clients
 	if kind == ElectUnclean {
-		strategy, code = StrategyOffline, wire.EligibleLeadersNotAvailable
+		strategy, code, words = StrategyOffline, wire.EligibleLeadersNotAvailable, "OfflinePartitionLeaderElectionStrategy(true)"
 	}
 	outcomes, err := c.bringOnline(ctx, electing, strategy, unclean)
 	if err != nil {
@@ -148,7 +148,10 @@ func (c *Controller) electOnRequest(ctx context.Context, kind ElectionType, tps 
 	for n, p := range electing {
 		r := &results[at[n]]
 		if outcomes[n] != nil {
-			r.Error, r.Message = code, "Failed to elect leader for partition "+p.tp.String()+" under strategy "+strategy.String()+": "+outcomes[n].Error()
+			r.Error, r.Message = code, "Failed to elect leader for partition "+p.tp.String()+" under strategy "+words
+			if !errors.Is(outcomes[n], ErrNoEligibleLeader) {
+				r.Message += ": " + outcomes[n].Error()
+			}
 			continue
 		}
 		r.Leader = p.lead.Leader

@@ -31,6 +31,7 @@ var tools = map[string]string{
 	"console-consumer":    "org.apache.kafka.tools.consumer.ConsoleConsumer",
 	"consumer-groups":     "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 	"get-offsets":         "org.apache.kafka.tools.GetOffsetShell",
+	"leader-election":     "org.apache.kafka.tools.LeaderElectionCommand",
 	"reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
 	"delete-records":      "org.apache.kafka.tools.DeleteRecordsCommand",
 	"log-dirs":            "org.apache.kafka.tools.LogDirsCommand",

@@ -39,7 +39,8 @@ dev() {
   if [ -n "$DEV" ]; then kill -INT $DEV; wait $DEV; fi
   until mkdir "$LABS/starting" 2>/dev/null; do sleep 0.1; done # one after the other: two that start at the same moment may find the same ports free
   STARTING=$LABS/starting
-  (trap - INT; exec prekraft "$@" --port "$PORT") >dev.log 2>&1 &
+  : >dev.log # now: what an earlier cluster wrote isn't to be read
+  (trap - INT; exec prekraft "$@" --port "$PORT") >>dev.log 2>&1 &
   DEV=$!
   until grep -q ^Ready dev.log; do kill -0 $DEV; sleep 0.1; done
   rmdir "$STARTING"; STARTING=
