@@ -70,8 +70,12 @@ soak: ## faults on a cluster of processes under load, RUNS runs (default 60) of 
 	PREKRAFT_ROUNDS=$(or $(ROUNDS),1000) $(GO) test -timeout 0 -v -run TestNothingAckedIsLostWhoeverDies ./integration/replication
 
 .PHONY: planted
-planted: ## plant mistakes in the replication and demand that the tests find each, with processes too (minutes)
+planted: ## plant mistakes in the replication and demand that the tests find each
 	./integration/scripts/planted.sh
+
+.PHONY: planted-soak
+planted-soak: ## plant mistakes in a cluster of processes under faults and demand that what clients see shows each (minutes each)
+	./integration/scripts/planted_processes.sh
 
 .PHONY: docker
 docker: ## the image of the static binary, where a Docker engine runs

@@ -16,5 +16,5 @@
 // more than once if it tried more than once.
 //
 // A seed (PREKRAFT_SEED) repeats the order of the faults. A run that fails leaves logs, events, data and history in a directory that it names.
-// PREKRAFT_FAULTS_FOR (a duration) makes a run longer; `make soak` runs seed after seed. `make planted` shows that the checks find mistakes: it plants them in the binary.
+// PREKRAFT_FAULTS_FOR (a duration) makes a run longer; `make soak` runs seed after seed. `make planted-soak` shows that the checks find mistakes: it plants them in the binary.
 package faults

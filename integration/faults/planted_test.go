@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	plantedVariable = "PREKRAFT_PLANTED" // a binary that was built with the tag "plant"; make planted sets it
+	plantedVariable = "PREKRAFT_PLANTED" // a binary that was built with the tag "plant"; make planted-soak sets it
 	mistakeVariable = "PREKRAFT_PLANT"   // which mistake such a binary makes
 )
 
@@ -24,7 +24,7 @@ const (
 func TestPlantedMistakesAreFound(t *testing.T) {
 	binary := os.Getenv(plantedVariable)
 	if binary == "" {
-		t.Skip("SKIPPED: it takes minutes; make planted runs it")
+		t.Skip("SKIPPED: it takes minutes; make planted-soak runs it")
 	}
 	const (
 		once   = 30 * time.Second // what differs in the logs is seen when a run ends
