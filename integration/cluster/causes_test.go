@@ -72,6 +72,12 @@ func TestEveryEffectNamesItsRequest(t *testing.T) {
 				return fmt.Errorf("%s, %s to %d", id, sent.Request, sent.To)
 			}
 		}
+		// The brokers' events are read one after the other: what was sent in between is in the next look.
+		for _, r := range told.received {
+			if id := r.Event.(telemetry.ControlRequestReceived).CauseID(); told.sent[id].Request == "" {
+				return fmt.Errorf("%s was received", id)
+			}
+		}
 		return nil
 	})
 

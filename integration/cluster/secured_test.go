@@ -289,9 +289,9 @@ func TestTLSThatFails(t *testing.T) {
 	}{
 		"password":       {map[string]string{"zookeeper.ssl.keystore.location": stores + "java.jks", "zookeeper.ssl.keystore.password": "mistaken"}, "key store " + stores + "java.jks"},
 		"no such file":   {map[string]string{"zookeeper.ssl.truststore.location": "/nowhere.jks"}, "trust store /nowhere.jks"},
-		"untrusted":      {map[string]string{"zookeeper.ssl.truststore.location": "", "zookeeper.connection.timeout.ms": "500"}, "certificate"},
-		"no certificate": {map[string]string{"zookeeper.ssl.keystore.location": "", "zookeeper.connection.timeout.ms": "500"}, "certificate"},
-		"plain text":     {map[string]string{"zookeeper.ssl.client.enable": "false", "zookeeper.connection.timeout.ms": "500"}, "closed the connection"},
+		"untrusted":      {map[string]string{"zookeeper.ssl.truststore.location": "", "zookeeper.connection.timeout.ms": "3000"}, "certificate"},
+		"no certificate": {map[string]string{"zookeeper.ssl.keystore.location": "", "zookeeper.connection.timeout.ms": "3000"}, "certificate"},
+		"plain text":     {map[string]string{"zookeeper.ssl.client.enable": "false", "zookeeper.connection.timeout.ms": "3000"}, "closed the connection"},
 		"set.acl":        {map[string]string{"zookeeper.ssl.keystore.location": "", "zookeeper.set.acl": "true"}, "zookeeper.set.acl is true, but"},
 		"protocol":       {map[string]string{"zookeeper.ssl.protocol": "SSLv3"}, "zookeeper.ssl: protocol SSLv3 is not known"},
 	} {
