@@ -18,6 +18,7 @@ const settle = 5 * time.Millisecond
 func (b *Broker) startGroups() {
 	b.newOffsets()
 	c := b.config()
+	rebalances := b.telemetry.metrics.Counter(telemetry.GroupCompletedRebalances)
 	b.groups = group.New(group.Config{
 		Settings: group.Settings{
 			MinSessionTimeout: c.Duration(config.GroupMinSessionTimeoutMs), MaxSessionTimeout: c.Duration(config.GroupMaxSessionTimeoutMs),
@@ -26,6 +27,9 @@ func (b *Broker) startGroups() {
 		MaxGroups: c.Int(config.GroupMaxCount),
 		Store:     b.offsets, Partitions: b.offsetsPartitions, ExpiryInterval: c.Duration(config.OffsetsRetentionCheckIntervalMs),
 		Changed: func(change group.StateChange) {
+			if change.To == group.Stable {
+				rebalances.Add(1)
+			}
 			b.telemetry.emit(telemetry.GroupStateChanged{
 				Group: change.Group, From: change.From.String(), To: change.To.String(), Generation: change.Generation, Members: change.Members, Reason: change.Reason,
 			})

@@ -27,6 +27,10 @@ func (b *Broker) newOffsets() {
 		Problem: func(what string, partition int32, err error) {
 			b.telemetry.problem(fmt.Sprintf("%s, partition %d of %s", what, partition, offsets.Topic), err)
 		},
+		PartitionLoaded: func(r offsets.LoadReport) {
+			cause := causeOf(b.replicas.Cause(offsetsPartition(r.Partition)))
+			b.telemetry.emit(telemetry.CoordinatorLoaded{Cause: cause, Topic: offsets.Topic, Partition: r.Partition, Entries: r.Records, Took: r.Took})
+		},
 		Mirrored: func(lag time.Duration) { b.telemetry.metrics.Histogram(telemetry.OffsetMirrorLag).ObserveDuration(lag) },
 	})
 	b.onClose(func(context.Context, bool) error { b.offsets.Close(); return nil })
@@ -48,6 +52,14 @@ func (b *Broker) partitionsRemoved(removed []metadata.TopicPartition) {
 func (b *Broker) scrapeOffsets(s *telemetry.Scrape) {
 	st := b.offsets.Stats()
 	s.Value(telemetry.GroupOffsets, float64(st.Offsets))
+	if st.Loads > 0 {
+		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+		s.Value(telemetry.OffsetPartitionLoadMax, ms(st.MaxLoadTime))
+		s.Value(telemetry.OffsetPartitionLoadAvg, ms(st.LoadTime)/float64(st.Loads))
+	}
+	s.Value(telemetry.OffsetCommits, float64(st.CommitRecords))
+	s.Value(telemetry.OffsetExpirations, float64(st.Expired))
+	s.Value(telemetry.OffsetDeletions, float64(st.Deleted))
 	s.Value(telemetry.OffsetMirrorPending, float64(st.Mirror.Behind))
 	s.Value(telemetry.OffsetMirrorWritten, float64(st.Mirror.Written))
 	s.Value(telemetry.OffsetMirrorFailures, float64(st.Mirror.Failures))

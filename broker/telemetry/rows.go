@@ -163,6 +163,7 @@ func logMetrics() []Metric {
 
 func coordinatorMetrics() []Metric {
 	g := group{"coordinator.group", "GroupMetadataManager"}
+	c := group{"server", "group-coordinator-metrics"}
 	t := group{"coordinator.transaction", "TransactionMarkerChannelManager"}
 	v := group{"server", "AddPartitionsToTxnManager"}
 	z := group{"server", "SessionExpireListener"}
@@ -174,6 +175,12 @@ func coordinatorMetrics() []Metric {
 		g.row(GroupsEmpty, "NumGroupsEmpty", GaugeKind, "Groups without members."),
 		g.row(GroupsDead, "NumGroupsDead", GaugeKind, "Groups that are being removed."),
 		g.row(GroupOffsets, "NumOffsets", GaugeKind, "Committed offsets kept here."),
+		c.row(OffsetPartitionLoadMax, "partition-load-time-max", GaugeKind, "Longest time to read a partition of __consumer_offsets since the broker started, in ms."),
+		c.row(OffsetPartitionLoadAvg, "partition-load-time-avg", GaugeKind, "Mean time to read a partition of __consumer_offsets since the broker started, in ms."),
+		c.row(OffsetCommits, "offset-commit", CounterKind, "Offsets committed to __consumer_offsets."),
+		c.row(OffsetExpirations, "offset-expiration", CounterKind, "Committed offsets that expired."),
+		c.row(OffsetDeletions, "offset-deletion", CounterKind, "Committed offsets that were deleted, alone or with their group or topic."),
+		c.row(GroupCompletedRebalances, "group-completed-rebalance", CounterKind, "Times a group got its assignment."),
 		t.row(TransactionUnknownDestinationQueue, "UnknownDestinationQueueSize", GaugeKind, "Markers whose partition has no known leader."),
 		t.row(TransactionLogAppendRetryQueue, "LogAppendRetryQueueSize", GaugeKind, "Completed transactions that are yet to be written."),
 		v.row(TransactionVerificationTime, "VerificationTimeMs", TimerKind, "Time to verify a partition of a transaction, in ms."),

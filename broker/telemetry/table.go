@@ -200,6 +200,12 @@ const (
 	GroupsEmpty
 	GroupsDead
 	GroupOffsets
+	OffsetPartitionLoadMax
+	OffsetPartitionLoadAvg
+	OffsetCommits
+	OffsetExpirations
+	OffsetDeletions
+	GroupCompletedRebalances
 	TransactionUnknownDestinationQueue
 	TransactionLogAppendRetryQueue
 	TransactionVerificationTime

@@ -29,6 +29,7 @@ func suites() []suite {
 		{"consume", "the same for warm consume", (*bench).consume},
 		{"latency", "p50 and p99 of acks=1 at 1,000 records/s of 1 KiB", (*bench).latency},
 		{"commit", "OffsetCommit of 10 partitions: processor time of broker and ZooKeeper, p50 and p99, with offsets.storage kafka and dual", (*bench).commits},
+		{"load", "reading a million records of __consumer_offsets after a restart, and the memory of 10,000 groups", (*bench).coordinatorLoad},
 		{"memory", "resident memory idle, after load, per idle connection, with 5,000 partitions; idle CPU", (*bench).memory},
 		{"start", "exec to first acked produce, clean and after kill -9", (*bench).start},
 		{"partitions", "making 1,000 and 5,000 partitions until every leader is in Metadata, with a real ZooKeeper", (*bench).partitions},

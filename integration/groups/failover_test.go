@@ -9,6 +9,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
 
+	"github.com/prekraft/prekraft/broker/telemetry"
 	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/coordinator/offsets"
 	"github.com/prekraft/prekraft/integration/cluster"
@@ -43,6 +44,27 @@ func TestCoordinatorKilled(t *testing.T) {
 	require.Equal(t, "raw", described.Members[0].ClientID)
 	require.Equal(t, "/127.0.0.1", described.Members[0].ClientHost)
 	require.Equal(t, subscription("orders"), described.Members[0].MemberMetadata)
+	c.Wait("the load to be told", func() error {
+		for _, loaded := range loads(c, next) {
+			if loaded.Entries >= 2 && !loaded.CauseID().IsZero() { // the group and its offset
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", loads(c, next))
+	})
+}
+
+// loads are the partitions of __consumer_offsets that a broker has told of reading.
+func loads(c *cluster.Cluster, broker int32) []telemetry.CoordinatorLoaded {
+	var told []telemetry.CoordinatorLoaded
+	backlog, events := c.Events(broker).Subscribe(0, 1)
+	events.Close()
+	for _, r := range backlog {
+		if e, ok := r.Event.(telemetry.CoordinatorLoaded); ok {
+			told = append(told, e)
+		}
+	}
+	return told
 }
 
 // A join that waits is told to look for the new coordinator when the partition moves.
