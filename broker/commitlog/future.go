@@ -246,6 +246,27 @@ func (m *Manager) ReplaceByFuture(tp TopicPartition) (*Log, error) {
 	return next, nil
 }
 
+// SkipTo lets a log end at an offset up to which the log that it is copied from holds no batch any more: that one was truncated into a batch, which went as a whole, or the cleaner has
+// emptied what lay before an empty active segment. As there, the end is known only as long as the log is open. A smaller offset changes nothing.
+func (l *Log) SkipTo(offset int64) error {
+	if err := l.dir.offline(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return ErrClosed
+	}
+	if offset <= l.logEnd.Load() {
+		return nil
+	}
+	l.touched = true
+	l.logEnd.Store(offset)
+	l.tail.reset(l.active(), offset)
+	l.producers.setEnd(offset)
+	return nil
+}
+
 // takePlace makes a future log durable and gives it the plain name.
 func (m *Manager) takePlace(current, future *Log) (*Log, error) {
 	if err := future.finish(); err != nil {
@@ -275,6 +296,11 @@ func (m *Manager) takePlace(current, future *Log) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What is loaded ends with the last batch. Whoever fetches from the log, or appends to it, has seen it end where it does.
+	if err := next.SkipTo(current.LogEndOffset()); err != nil {
+		return nil, err
+	}
+	next.SetHighWatermark(current.HighWatermark())
 	next.touched = true
 	return next, nil
 }

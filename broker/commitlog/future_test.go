@@ -116,6 +116,50 @@ func TestFutureTakesItsPlace(t *testing.T) {
 	require.Equal(t, []int64{10, 50, 61}, []int64{l.LogStartOffset(), l.HighWatermark(), l.LogEndOffset()})
 }
 
+// A log that was truncated into a batch ends where no batch ends. Its copy ends there, too, in whichever directory it is, and goes on there.
+func TestFutureOfALogThatEndsInAGap(t *testing.T) {
+	for name, cut := range map[string]int64{"some batches are left": 34, "the last offset of a batch": 59, "only the batch with the log start is left": 13, "no batch is left": 11} {
+		t.Run(name, func(t *testing.T) {
+			one, two := t.TempDir(), t.TempDir()
+			m, l, future := movedLog(t, one, two, true)
+			_, err := l.TruncateTo(cut)
+			require.NoError(t, err)
+			last := cut / 3 * 3
+			for last > future.LogEndOffset() {
+				fetched, err := l.Read(max(future.LogEndOffset(), l.LogStartOffset()), ReadOptions{MaxBytes: 300, UpTo: cut, MinOneMessage: true})
+				require.NoError(t, err)
+				data, err := fetched.Span.AppendTo(nil)
+				fetched.Span.Release()
+				require.NoError(t, err)
+				_, err = future.AppendAsFollower(data)
+				require.NoError(t, err)
+			}
+			require.NoError(t, future.SkipTo(cut))
+			require.NoError(t, future.SkipTo(3), "nothing goes back")
+			want := [3]int64{l.LogStartOffset(), l.HighWatermark(), cut}
+			epochs := l.Epochs()
+			next, err := m.ReplaceByFuture(movedTP)
+			require.NoError(t, err)
+			require.Equal(t, want, [3]int64{next.LogStartOffset(), next.HighWatermark(), next.LogEndOffset()})
+			require.Equal(t, epochs, next.Epochs())
+			fetched, err := next.Read(max(last, want[0]), ReadOptions{MaxBytes: 300, UpTo: cut, MinOneMessage: true})
+			require.NoError(t, err)
+			require.Zero(t, fetched.Span.Length)
+			info := mustAppend(t, next, produced(t, 2, nil))
+			require.Equal(t, cut, info.FirstOffset)
+			fetched, err = next.Read(max(last, want[0]), ReadOptions{MaxBytes: 300, UpTo: cut + 2, MinOneMessage: true})
+			require.NoError(t, err)
+			require.Positive(t, fetched.Span.Length)
+			fetched.Span.Release()
+			require.NoError(t, m.Shutdown())
+			m = openManager(t, testConfig(), one, two)
+			l, ok := m.Log(movedTP)
+			require.True(t, ok)
+			require.Equal(t, cut+2, l.LogEndOffset())
+		})
+	}
+}
+
 func TestFutureGoesOnAfterARestart(t *testing.T) {
 	for _, clean := range []bool{true, false} {
 		one, two := t.TempDir(), t.TempDir()

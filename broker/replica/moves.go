@@ -308,8 +308,13 @@ func (p *Partition) copyLocked(mv *move, limit int) (bytes int, left int64, err 
 			return 0, 0, err
 		}
 		bytes = info.Bytes
-		if future.LogEndOffset() == from { // what is left has no batches: compaction or a truncation has taken them
-			return bytes, 0, fmt.Errorf("copy %s: nothing to be read at offset %d, but the log ends at %d", p.tp, from, end)
+		switch {
+		case fetched.Span.Length == 0: // what is left has no batches: a truncation or the cleaner has taken them
+			if err := future.SkipTo(end); err != nil {
+				return 0, 0, err
+			}
+		case future.LogEndOffset() == from:
+			return bytes, 0, fmt.Errorf("copy %s: no whole batch at offset %d, but the log ends at %d", p.tp, from, end)
 		}
 	}
 	future.SetHighWatermark(log.HighWatermark())
