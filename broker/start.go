@@ -196,8 +196,6 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 	}
 	b.controllerRPC = peers.NewControllerLink(requests, b.metadata, b.controlListener())
 	b.onClose(func(context.Context, bool) error { b.controllerRPC.Close(); return nil })
-	b.producerIDs = transaction.NewProducerIDs(b.allocateProducerIDs)
-	b.run(b.producerIDs.Run)
 	b.admin = controller.NewAdmin(controller.AdminConfig{
 		IBP: b.ibp, Store: adminStore{b.store, b.telemetry},
 		Defaults: func() (int32, int16) {
@@ -206,6 +204,8 @@ func (b *Broker) startNetwork(ctx context.Context) error {
 		CheckTopicConfig: func(configs map[string]string) error { return config.ValidateTopic(b.config(), configs) },
 		Random:           rand.IntN,
 	})
+	b.producerIDs = transaction.NewProducerIDs(b.allocateProducerIDs)
+	b.run(b.producerIDs.Run)
 	if b.controller, err = b.newController(requests); err != nil {
 		return err
 	}
@@ -244,8 +244,12 @@ func (b *Broker) controlListener() string {
 	return b.static.Listeners().InterBroker
 }
 
-// allocateProducerIDs asks the controller for the next block of producer ids.
+// allocateProducerIDs asks the controller for the next block of producer ids, or takes it in ZooKeeper at an inter.broker.protocol.version at which a controller may not know the request.
 func (b *Broker) allocateProducerIDs(ctx context.Context) (transaction.Block, error) {
+	if !b.ibp.AllocateProducerIDs() {
+		block, err := b.admin.NextProducerIDs(ctx, b.id)
+		return transaction.Block{First: block.First, Count: int32(block.Last - block.First + 1)}, err
+	}
 	resp, err := b.controllerRPC.Do(ctx, &wire.AllocateProducerIdsRequest{BrokerID: b.id, BrokerEpoch: b.brokerEpoch.Load()}, 0)
 	if err != nil {
 		return transaction.Block{}, err
@@ -276,7 +280,7 @@ func (b *Broker) registerOnce(ctx context.Context, endpoints []znode.Endpoint) e
 		b.telemetry.problem("note the session in the log directories", err)
 	}
 	registration, err := b.zk.RegisterBroker(ctx, b.id, znode.Broker{
-		Version: 5, Endpoints: endpoints, JMXPort: -1, TimestampMs: time.Now().UnixMilli(), Rack: b.static.String(config.BrokerRack),
+		Version: b.ibp.RegistrationVersion(), Endpoints: endpoints, JMXPort: -1, TimestampMs: time.Now().UnixMilli(), Rack: b.static.String(config.BrokerRack),
 	}, zkutil.RegisterOptions{TakeOver: b.predecessor.left, Wait: session.Timeout + time.Second})
 	if err != nil {
 		return err

@@ -32,6 +32,18 @@ func newTestAdmin(t *testing.T) (*Admin, *tree, *session) {
 	return a, tr, s
 }
 
+// Below 3.0 a broker takes its block itself, beside a controller that gives blocks to others.
+func TestTakeProducerIDs(t *testing.T) {
+	a, tr, _ := newTestAdmin(t)
+	for i, broker := range []int32{2, 3, 2} {
+		block, err := a.NextProducerIDs(t.Context(), broker)
+		require.NoError(t, err)
+		require.Equal(t, znode.ProducerIDBlock{Broker: broker, First: int64(i) * 1000, Last: int64(i)*1000 + 999}, block)
+	}
+	data, _, _ := tr.get(znode.ProducerIDBlockPath)
+	require.JSONEq(t, `{"version":1,"broker":2,"block_start":"2000","block_end":"2999"}`, data)
+}
+
 func TestCreateTopic(t *testing.T) {
 	a, tr, _ := newTestAdmin(t)
 	ctx := context.Background()

@@ -176,6 +176,15 @@ func TestIBP(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, asks, v.AlterPartition(), text)
 	}
+	for text, want := range map[string]struct {
+		registration int32
+		asks         bool
+	}{"3.9": {5, true}, "3.0-IV0": {5, true}, "2.8-IV1": {5, false}, "2.7-IV0": {5, false}, "2.6": {4, false}, "0.10.0-IV1": {4, false}, "0.10.0-IV0": {2, false}} {
+		v, err := ParseIBP(text)
+		require.NoError(t, err)
+		require.Equal(t, want.registration, v.RegistrationVersion(), text)
+		require.Equal(t, want.asks, v.AllocateProducerIDs(), text)
+	}
 	for _, bad := range []string{"", "3", "x.y", "3.9-IV", "3.9-IVx", "3.9-IV-1", "1.2.3.4.5", "3.-1", "3.9999"} {
 		_, err := ParseIBP(bad)
 		require.Error(t, err, bad)

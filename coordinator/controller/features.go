@@ -125,11 +125,21 @@ func (c *Controller) AllocateProducerIDs(req *wire.AllocateProducerIdsRequest, d
 	}, fail(wire.NotController), fail(wire.RequestTimedOut))
 }
 
-// nextProducerIDs takes the next block: compare and set on the version of the znode, because brokers at an IBP below
-// 3.0 take blocks themselves.
+// nextProducerIDs takes the next block for a broker.
 func (c *Controller) nextProducerIDs(ctx context.Context, broker int32) (znode.ProducerIDBlock, error) {
+	return nextProducerIDs(ctx, c.cfg.Store, c.write, broker)
+}
+
+// NextProducerIDs takes the next block of producer ids in ZooKeeper, without asking the controller: what a broker does for itself at an IBP below 3.0-IV0
+// (core/src/main/scala/kafka/coordinator/transaction/ProducerIdManager.scala, ZkProducerIdManager).
+func (a *Admin) NextProducerIDs(ctx context.Context, broker int32) (znode.ProducerIDBlock, error) {
+	return nextProducerIDs(ctx, a.cfg.Store, func(ctx context.Context, ops []Op) ([]OpResult, error) { return a.cfg.Store.Multi(ctx, ops...) }, broker)
+}
+
+// nextProducerIDs takes the next block: compare and set on the version of the znode, because the controller and brokers at an IBP below 3.0 take blocks side by side.
+func nextProducerIDs(ctx context.Context, store Reader, write func(context.Context, []Op) ([]OpResult, error), broker int32) (znode.ProducerIDBlock, error) {
 	for range maxBlockAttempts {
-		nodes, err := c.cfg.Store.Get(ctx, znode.ProducerIDBlockPath)
+		nodes, err := store.Get(ctx, znode.ProducerIDBlockPath)
 		if err != nil {
 			return znode.ProducerIDBlock{}, err
 		}
@@ -150,7 +160,7 @@ func (c *Controller) nextProducerIDs(ctx context.Context, broker int32) (znode.P
 		if !n.Exists {
 			op = Create(znode.ProducerIDBlockPath, next.Encode())
 		}
-		results, err := c.write(ctx, []Op{op})
+		results, err := write(ctx, []Op{op})
 		if err != nil {
 			return next, err
 		}

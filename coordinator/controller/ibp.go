@@ -36,6 +36,7 @@ const (
 	ibp27_2  IBP = 2_007_000_002
 	ibp28_0  IBP = 2_008_000_000
 	ibp28_1  IBP = 2_008_000_001
+	ibp30_0  IBP = 3_000_000_000
 	ibp30_1  IBP = 3_000_000_001
 	ibp31    IBP = 3_001_000_000
 	ibp32    IBP = 3_002_000_000
@@ -156,6 +157,14 @@ func (v IBP) OffsetForLeaderEpochVersion() int16 {
 
 // AlterPartition says whether leaders ask the controller for changes of ISRs (2.7-IV2), and don't write them into ZooKeeper.
 func (v IBP) AlterPartition() bool { return v.AtLeast(ibp27_2) }
+
+// AllocateProducerIDs says whether brokers ask the controller for blocks of producer ids (3.0-IV0), and don't take them in ZooKeeper.
+func (v IBP) AllocateProducerIDs() bool { return v.AtLeast(ibp30_0) }
+
+// RegistrationVersion returns the version of the JSON with which a broker registers: 5, the one with features, from 2.7-IV0 on (core/src/main/scala/kafka/zk/ZkData.scala, BrokerInfo).
+func (v IBP) RegistrationVersion() int32 {
+	return int32(v.choose([]versionStep{{ibp27, 5}, {ibp010_1, 4}, {0, 2}}))
+}
 
 // TopicIDs says whether topics have ids at this IBP (2.8-IV0).
 func (v IBP) TopicIDs() bool { return v.AtLeast(ibp28_0) }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/prekraft/prekraft/broker/telemetry"
+	"github.com/prekraft/prekraft/broker/wire"
 	"github.com/prekraft/prekraft/integration/cluster"
 	"github.com/prekraft/prekraft/zkutil/zkserver"
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -42,8 +43,34 @@ func TestOldInterBrokerProtocol(t *testing.T) {
 				_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "orders", Partition: int32(i % 3), Value: sarama.StringEncoder(fmt.Sprint(i))})
 				require.NoError(t, err)
 			}
-			stopped := c.IDs()[0]
 			controller, _ := c.Controller()
+			registrations, blocks := 4, map[int64]int32{}
+			if version > "2.6" {
+				registrations = 5
+			}
+			for _, id := range c.IDs() {
+				c.ZooKeeper().Do(func(v *zkserver.View) {
+					data, _, _ := v.Get(znode.BrokerPath(id))
+					var broker struct{ Version int }
+					require.NoError(t, json.Unmarshal(data, &broker))
+					require.Equal(t, registrations, broker.Version)
+				})
+				// Below 3.0 each broker takes its block of producer ids in ZooKeeper.
+				resp, err := c.Dial(t, id).Do(t.Context(), &wire.InitProducerIdRequest{TransactionTimeoutMs: 1000, ProducerID: -1, ProducerEpoch: -1}, 1)
+				require.NoError(t, err)
+				answer := resp.(*wire.InitProducerIdResponse)
+				require.Equal(t, wire.None, answer.ErrorCode)
+				require.NotContains(t, blocks, answer.ProducerID/znode.ProducerIDBlockSize)
+				blocks[answer.ProducerID/znode.ProducerIDBlockSize] = id
+			}
+			backlog, events := c.Events(controller).Subscribe(0, 1)
+			events.Close()
+			for _, r := range backlog {
+				if e, ok := r.Event.(telemetry.ControllerEventStarted); ok {
+					require.NotEqual(t, "AllocateProducerIds", e.Event)
+				}
+			}
+			stopped := c.IDs()[0]
 			if stopped == controller {
 				stopped = c.IDs()[1]
 			}
