@@ -62,12 +62,14 @@ type moves struct {
 		ctx   context.Context // nil before start and after the end
 		byTP  map[TopicPartition]*move
 		queue []*move // not begun
+		// failed are the replicas whose last move failed, until they are moved again or gone.
+		failed map[TopicPartition]struct{}
 	}
 }
 
 func (ms *moves) init(m *Manager) {
 	ms.manager, ms.wake = m, make(chan struct{}, 1)
-	ms.mu.byTP = map[TopicPartition]*move{}
+	ms.mu.byTP, ms.mu.failed = map[TopicPartition]*move{}, map[TopicPartition]struct{}{}
 }
 
 // start runs n workers until ctx ends.
@@ -161,6 +163,7 @@ func (ms *moves) begin(p *Partition) {
 	mv := &move{partition: p, from: log.Dir(), to: future.Dir(), log: future, left: make(chan struct{})}
 	mv.ctx, mv.cancel = context.WithCancel(ms.mu.ctx)
 	ms.mu.byTP[p.tp] = mv
+	delete(ms.mu.failed, p.tp)
 	ms.mu.queue = append(ms.mu.queue, mv)
 	wakeUp(ms.wake)
 }
@@ -178,6 +181,7 @@ func (ms *moves) resume(changes []*change) {
 // halt ends the move of a partition and returns when nobody works on it any more.
 func (ms *moves) halt(tp TopicPartition) {
 	ms.mu.Lock()
+	delete(ms.mu.failed, tp)
 	mv := ms.mu.byTP[tp]
 	if mv == nil {
 		ms.mu.Unlock()
@@ -231,7 +235,30 @@ func (ms *moves) run(mv *move) {
 	defer ms.mu.Unlock()
 	if ms.mu.byTP[mv.partition.tp] == mv {
 		delete(ms.mu.byTP, mv.partition.tp)
+		if !mv.done {
+			ms.mu.failed[mv.partition.tp] = struct{}{}
+		}
 	}
+}
+
+// MoveStats is what moves between log directories are doing.
+type MoveStats struct {
+	Moving, Failed int   // replicas under way, and those whose last move failed
+	MaxLag         int64 // the most offsets below the high watermark that one of them still has to copy
+}
+
+// MoveStats returns how the moves between log directories stand (Kafka: ReplicaAlterLogDirsManager's gauges).
+func (m *Manager) MoveStats() MoveStats {
+	ms := &m.moves
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	s := MoveStats{Moving: len(ms.mu.byTP), Failed: len(ms.mu.failed)}
+	for _, mv := range ms.mu.byTP {
+		if log := mv.partition.log.Load(); log != nil {
+			s.MaxLag = max(s.MaxLag, log.HighWatermark()-mv.log.LogEndOffset())
+		}
+	}
+	return s
 }
 
 func (ms *moves) copy(mv *move) error {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -65,4 +66,30 @@ func TestMoveOfALogThatEndsInAGap(t *testing.T) {
 			require.Equal(t, wire.None, code)
 		})
 	}
+}
+
+// A move whose directory fails is counted until the replica is moved again or gone.
+func TestMoveStats(t *testing.T) {
+	runScript(newWorld(t, 1, -time.Millisecond), func(w *world) {
+		w.write(1, 1, 2, 3)
+		w.fetchAll(2, 3, 2, 3)
+		b := w.brokers[1]
+		ms := &b.manager.moves
+		ms.mu.ctx = t.Context()
+		dirs := b.logs.LiveDirs()
+		to := dirs[0]
+		if w.log(1).Dir() == to {
+			to = dirs[1]
+		}
+		require.Equal(t, wire.LogDirNotFound, b.manager.AlterLogDir(theTP, "/elsewhere"))
+		require.Equal(t, wire.None, b.manager.AlterLogDir(theTP, to))
+		require.Equal(t, MoveStats{Moving: 1, MaxLag: 3}, b.manager.MoveStats())
+		require.True(t, b.logs.FailDir(to, errors.New("broken")))
+		ms.run(ms.mu.queue[0])
+		ms.mu.queue = nil
+		require.Equal(t, MoveStats{Failed: 1}, b.manager.MoveStats())
+		require.Equal(t, wire.KafkaStorageError, b.manager.AlterLogDir(theTP, to))
+		ms.halt(theTP)
+		require.Equal(t, MoveStats{}, b.manager.MoveStats())
+	})
 }

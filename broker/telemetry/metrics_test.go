@@ -115,8 +115,8 @@ func TestNamesMatchKafka(t *testing.T) {
 			require.True(t, strings.HasPrefix(row.PrometheusName(), "prekraft_"))
 			continue
 		}
-		if row.ID == telemetry.LeaderThrottleRate || row.ID == telemetry.FollowerThrottleRate {
-			continue // Kafka adds them with the first throttled byte: kafka.server:type=LeaderReplication and FollowerReplication, attribute byte-rate
+		if row.ID == telemetry.LeaderThrottleRate || row.ID == telemetry.FollowerThrottleRate || row.ID == telemetry.MoveThrottleRate {
+			continue // Kafka adds them with the first throttled byte: kafka.server:type=LeaderReplication, FollowerReplication and AlterLogDirsReplication, attribute byte-rate
 		}
 		if row.Type == "group-coordinator-metrics" {
 			require.True(t, strings.HasPrefix(row.PrometheusName(), "kafka_server_group_coordinator_metrics_"))

@@ -28,6 +28,7 @@ func topicMetrics() []Metric {
 func replicaMetrics() []Metric {
 	g := group{"server", "ReplicaManager"}
 	f := group{"server", "ReplicaFetcherManager"}
+	d := group{"server", "ReplicaAlterLogDirsManager"}
 	p := group{"cluster", "Partition"}
 	return []Metric{
 		g.row(LeaderCount, "LeaderCount", GaugeKind, "Partitions this broker leads."),
@@ -48,6 +49,10 @@ func replicaMetrics() []Metric {
 		f.row(FetcherFailedPartitions, "FailedPartitionsCount", GaugeKind, "Partitions that cannot be fetched.").with("clientId", "Replica"),
 		group{"server", "LeaderReplication"}.row(LeaderThrottleRate, "byte-rate", GaugeKind, "Bytes per second sent to followers of throttled replicas."),
 		group{"server", "FollowerReplication"}.row(FollowerThrottleRate, "byte-rate", GaugeKind, "Bytes per second fetched for throttled replicas."),
+		d.row(MoveMaxLag, "MaxLag", GaugeKind, "Records the replica that is farthest from having moved to another log directory still has to copy.").with("clientId", "ReplicaAlterLogDirs"),
+		d.row(MoveDeadThreads, "DeadThreadCount", GaugeKind, "Movers between log directories that ended with an error.").with("clientId", "ReplicaAlterLogDirs"),
+		d.row(MoveFailedPartitions, "FailedPartitionsCount", GaugeKind, "Replicas whose last move between log directories failed.").with("clientId", "ReplicaAlterLogDirs"),
+		group{"server", "AlterLogDirsReplication"}.row(MoveThrottleRate, "byte-rate", GaugeKind, "Bytes per second copied between log directories."),
 		p.row(PartitionUnderReplicated, "UnderReplicated", GaugeKind, "1 while replicas are outside of the ISR.", "topic", "partition"),
 		p.row(PartitionInSyncReplicas, "InSyncReplicasCount", GaugeKind, "Size of the ISR.", "topic", "partition"),
 		p.row(PartitionReplicas, "ReplicasCount", GaugeKind, "Number of replicas.", "topic", "partition"),

@@ -109,6 +109,10 @@ const (
 	FetcherFailedPartitions
 	LeaderThrottleRate
 	FollowerThrottleRate
+	MoveMaxLag
+	MoveDeadThreads
+	MoveFailedPartitions
+	MoveThrottleRate
 	PartitionUnderReplicated
 	PartitionInSyncReplicas
 	PartitionReplicas
