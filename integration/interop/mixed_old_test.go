@@ -347,7 +347,7 @@ func (m *oldMix) administer(topic string) {
 	require.NoError(t, admin.CreateTopic(topic, assigned(map[int32][]int32{0: {1, 2}, 1: {2, 3}, 2: {3, 1}}), false))
 	m.led(topic, 3)
 	require.NotContains(t, m.get(znode.TopicPath(topic)), "topic_id")
-	require.NoError(t, admin.CreatePartitions(topic, 5, [][]int32{{1, 2, 3}, {2, 3, 1}}, false))
+	require.NoError(t, admin.CreatePartitions(topic, 5, [][]int32{{1, 2}, {2, 3}}, false))
 	m.led(topic, 5)
 	config := saramaConfig()
 	config.Producer.Idempotent, config.Net.MaxOpenRequests = true, 1
