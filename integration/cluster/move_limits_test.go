@@ -30,11 +30,12 @@ func limitMoves(t *testing.T, c *cluster.Cluster, rate string) {
 	require.NoError(t, admin.IncrementalAlterConfig(sarama.BrokerResource, "", map[string]sarama.IncrementalAlterConfigsEntry{moveRate: entry}, false))
 	for _, id := range c.IDs() {
 		c.Wait("the limit to be known", func() error {
-			got, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.BrokerResource, Name: fmt.Sprint(id), ConfigNames: []string{moveRate}})
-			switch {
-			case err != nil:
+			described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.BrokerResource, Name: fmt.Sprint(id), ConfigNames: []string{moveRate}}}, sarama.DescribeConfigsOptions{})
+			if err != nil {
 				return err
-			case rate != "" && (len(got) != 1 || got[0].Value != rate), rate == "" && len(got) == 1 && !got[0].Default:
+			}
+			got := described[0].Configs
+			if rate != "" && (len(got) != 1 || got[0].Value != rate) || rate == "" && len(got) == 1 && !got[0].Default {
 				return fmt.Errorf("broker %d has %+v", id, got)
 			}
 			return nil
