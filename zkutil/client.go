@@ -29,7 +29,9 @@ type core struct {
 	servers []string
 	watches *watches
 	slots   chan struct{} // one per request under way
-	current atomic.Pointer[session]
+	// noMultiRead: a server doesn't know the request.
+	noMultiRead atomic.Bool
+	current     atomic.Pointer[session]
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -1,9 +1,11 @@
 package zkutil
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,8 @@ import (
 //   - it sets the watch flag of requests whose path has a handler,
 //   - it bounds the wait for the handshake's answer, for which the library would wait 6.7 session timeouts,
 //   - it learns the session's id and negotiated timeout, and when the server was last heard,
+//   - it reads many nodes with one request (multiread.go),
+//   - it reads ahead: the library reads each answer with two calls,
 //   - it proves who the client is (identify.go).
 //
 // The library writes one whole frame per Write: first the handshake, then requests.
@@ -32,6 +36,11 @@ type wire struct {
 		buf  [20]byte
 		have int
 	}
+	// ahead is what was read ahead, left how much of a frame the library is still to get. Both are used by the reading goroutine only.
+	ahead *bufio.Reader
+	left  int
+	reads reads
+
 	// login is who to prove to be, nil: nobody. replay is what was read ahead for that. failed hears of an exchange that failed. The first
 	// three are used by the reading goroutine only.
 	login        *sasl.Login
@@ -55,11 +64,20 @@ const (
 
 // Write passes a frame on. A frame whose watch flag must change is copied: the buffer belongs to the library.
 func (w *wire) Write(p []byte) (int, error) {
+	n := len(p)
 	if w.shook {
-		p = w.arm(p)
+		if together := asReads(p); together != nil {
+			w.reads.add(binary.BigEndian.Uint32(together[4:]))
+			p = together
+		} else {
+			p = w.arm(p)
+		}
 	}
 	w.shook = true
-	return w.Conn.Write(p)
+	if _, err := w.Conn.Write(p); err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // arm sets the watch flag. Frame: length, xid, op (4 bytes each), length of the path (4), path, flag (1).
@@ -97,7 +115,61 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.replay = w.replay[n:]
 		return n, nil
 	}
-	return w.receive(p)
+	return w.pass(p)
+}
+
+// readAhead is how much is read at a time.
+const readAhead = 16 << 10
+
+// received makes receive a reader.
+type received struct{ w *wire }
+
+// Read is receive.
+func (r received) Read(p []byte) (int, error) { return r.w.receive(p) }
+
+// pass gives the library what was read ahead, frame by frame. The answer to a multiRead is translated.
+func (w *wire) pass(p []byte) (int, error) {
+	if w.ahead == nil {
+		w.ahead = bufio.NewReaderSize(received{w}, readAhead)
+	}
+	if w.left == 0 {
+		head, err := w.ahead.Peek(4 + 4) // length, xid; no frame is shorter
+		if err != nil {
+			return 0, err
+		}
+		length := int64(int32(binary.BigEndian.Uint32(head)))
+		if length < 4 {
+			length = math.MaxInt32 // the library says what it thinks of that
+		}
+		if w.reads.take(binary.BigEndian.Uint32(head[4:])) {
+			if w.replay, err = w.together(4 + length); err != nil {
+				return 0, err
+			}
+			n := copy(p, w.replay)
+			w.replay = w.replay[n:]
+			return n, nil
+		}
+		w.left = int(4 + length)
+	}
+	n, err := w.ahead.Read(p[:min(len(p), w.left)])
+	w.left -= n
+	return n, err
+}
+
+// together reads the answer to a multiRead.
+func (w *wire) together(size int64) ([]byte, error) {
+	f := make([]byte, min(size, maxResponseBytes))
+	if _, err := io.ReadFull(w.ahead, f); err != nil {
+		return nil, err
+	}
+	rest := size - int64(len(f))
+	if rest == 0 {
+		return asCreated(f), nil
+	}
+	if _, err := w.ahead.Discard(int(rest)); err != nil {
+		return nil, err
+	}
+	return failedRead(f, codeTooLarge), nil
 }
 
 // receive notes that the server was heard.

@@ -48,13 +48,13 @@ type Request struct {
 	Conn    ConnInfo
 	Xid     int32
 	Op      Op
-	Path    string // of operations on one path
-	Version int32  // of delete, setData, setACL and check
-	Data    []byte // of create and setData; valid during the call only
-	Sub     []Request
+	Path    string    // of operations on one path
+	Version int32     // of delete, setData, setACL and check
+	Data    []byte    // of create and setData; valid during the call only
+	Sub     []Request // of multi and multiRead
 }
 
-// Touches says whether the request, or an operation of its multi, is about path.
+// Touches says whether the request, or an operation of its multi or multiRead, is about path.
 func (r *Request) Touches(path string) bool {
 	if r.Path == path {
 		return true
@@ -101,6 +101,19 @@ func describe(c *conn, xid int32, op Op, body []byte) Request {
 		}
 		for _, s := range ops {
 			r.Sub = append(r.Sub, Request{Conn: r.Conn, Xid: xid, Op: s.op, Path: s.path, Version: s.version, Data: s.data})
+		}
+	case OpMultiRead:
+		for {
+			sub, done := Op(d.int32()), d.boolean()
+			d.int32()
+			if done || d.err != nil {
+				return r
+			}
+			path := d.path()
+			if d.boolean(); d.err != nil {
+				return r
+			}
+			r.Sub = append(r.Sub, Request{Conn: r.Conn, Xid: xid, Op: sub, Path: path})
 		}
 	case OpExists, OpGetData, OpGetACL, OpGetChildren, OpGetChildren2, OpSync, OpRemoveWatches, OpCheckWatches,
 		OpGetAllChildrenNumber, OpAddWatch:
