@@ -24,8 +24,13 @@ const (
 	choreCount
 )
 
-// metadataDelay is how long changed epochs and topic ids wait for more of them.
-const metadataDelay = time.Second
+const (
+	// metadataDelay is how long changed epochs and topic ids wait for more of them. A broker that has just started, or that others have to stand in for, has better things to do
+	// than to write a file for each of thousands of partitions; what a crash finds unwritten is read from the batches.
+	metadataDelay = 5 * time.Second
+	// staleNamesDelay is how long a deleted log's name stays in the recovery points.
+	staleNamesDelay = time.Second
+)
 
 // chores is what there is to do. Asking is one atomic load where it was asked for already.
 type chores struct {
@@ -86,7 +91,7 @@ func (m *Manager) plans(start time.Time) *[choreCount]plan {
 		metadata:       {delay: metadataDelay, do: once(func() error { m.WriteMetadata(); return nil })},
 		highWatermarks: {delay: i.HighWatermarks, do: once(m.CheckpointHighWatermarks)},
 		recoveryPoints: {delay: i.RecoveryPoints, do: once(m.CheckpointRecoveryPoints)},
-		staleNames:     {delay: metadataDelay, do: once(m.CheckpointRecoveryPoints)},
+		staleNames:     {delay: staleNamesDelay, do: once(m.CheckpointRecoveryPoints)},
 		logStarts:      {delay: i.LogStarts, do: once(m.CheckpointLogStart)},
 		removing:       {do: m.RemoveDeleted},
 		idleFiles:      {delay: i.CloseIdleFilesAfterAbout, do: m.closeIdleFiles},

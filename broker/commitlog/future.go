@@ -330,8 +330,8 @@ func (l *Log) movedFrom() string {
 	return string(text)
 }
 
-// dropMark takes the mark off a log that is the only one of its partition, and tells whether it is in charge: not while the directory that it comes from can't be looked into.
-func (m *Manager) dropMark(l *Log) (inCharge bool) {
+// takeCharge takes the mark off a log that is the only one of its partition, and tells whether it is in charge: not while the directory that it comes from can't be looked into.
+func (m *Manager) takeCharge(l *Log) (inCharge bool) {
 	from := l.movedFrom()
 	if from == "" {
 		return true

@@ -30,6 +30,7 @@ type Recovery struct {
 type loadOptions struct {
 	clean                                  bool
 	recoveryPoint, logStart, highWatermark int64
+	settle                                 bool // a mark decides whether this log is in charge
 }
 
 // replicaFiles is what a replica directory holds.
@@ -37,19 +38,26 @@ type replicaFiles struct {
 	segments   []*segment
 	snapshots  []int64
 	txnIndexes []int64
+	marked     bool // the log was moved here
 }
+
+// errNotInCharge says that a log was moved here, but that the one it comes from can't be looked at.
+var errNotInCharge = errors.New("the log was moved here from a directory that is offline")
 
 // load reads the directory and, if the last shutdown wasn't clean, checks everything behind the recovery point. Source: LogLoader.java, storage.md §7.3.
 func (l *Log) load(o loadOptions) error {
+	files, err := l.readDirectory()
+	if err != nil {
+		return err
+	}
+	if files.marked && o.settle && !l.host.takeCharge(l) {
+		return errNotInCharge
+	}
 	id, err := readPartitionMetadata(l.path)
 	if err != nil {
 		return err
 	}
 	l.topicID.Store(&id)
-	files, err := l.readDirectory()
-	if err != nil {
-		return err
-	}
 	noEpochs, badEpochs := l.epochs.load(l.path)
 	if badEpochs != nil && !errors.Is(badEpochs, errMalformed) {
 		return badEpochs
@@ -186,6 +194,8 @@ func (l *Log) readDirectory() (*replicaFiles, error) {
 			files.snapshots = append(files.snapshots, offset)
 		} else if base, ok := parseFileName(name, txnIndexSuffix); ok {
 			files.txnIndexes = append(files.txnIndexes, base)
+		} else if name == movedFile {
+			files.marked = true
 		}
 	}
 	slices.SortFunc(files.segments, func(a, b *segment) int { return int(max(min(a.base-b.base, 1), -1)) })

@@ -68,6 +68,8 @@ type host interface {
 	persistLogStart(l *Log) error
 	// persistRecoveryPoints sees to it that the checkpoint has no recovery point of l that is beyond its own.
 	persistRecoveryPoints(l *Log) error
+	// takeCharge takes the mark off a log that was moved here and is the only one of its partition. false says that it isn't in charge.
+	takeCharge(l *Log) bool
 	hooks() *Hooks
 }
 

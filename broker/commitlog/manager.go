@@ -172,7 +172,7 @@ func (m *Manager) settle(found []*loading) ([]*loading, error) {
 		bySlot[at] = kept
 	}
 	return slices.DeleteFunc(found, func(one *loading) bool {
-		return bySlot[slot{one.log.tp, one.log.future}] != one || !one.log.future && !m.dropMark(one.log)
+		return bySlot[slot{one.log.tp, one.log.future}] != one
 	}), nil
 }
 
@@ -263,10 +263,9 @@ func (m *Manager) listDir(d *logDir) ([]*loading, error) {
 		case dirDelete:
 			m.removeLater([]string{path}, msDuration(m.config.Defaults.FileDeleteDelayMs))
 		case dirReplica:
-			highWatermark := highWatermarks[tp]
-			todo = append(todo, &loading{m.newLog(d, tp), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermark}})
+			todo = append(todo, &loading{m.newLog(d, tp), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermarks[tp], true}})
 		case dirFuture:
-			todo = append(todo, &loading{m.newFuture(d, tp, name), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermarks[tp]}})
+			todo = append(todo, &loading{m.newFuture(d, tp, name), loadOptions{clean, recoveryPoints[tp], logStarts[tp], highWatermarks[tp], false}})
 		case dirStray: // another program's business
 		}
 	}
@@ -319,7 +318,9 @@ func (m *Manager) loadOne(one *loading) {
 	if l.dir.offline() != nil {
 		return
 	}
-	if err := l.load(one.options); err != nil {
+	if err := l.load(one.options); errors.Is(err, errNotInCharge) {
+		return
+	} else if err != nil {
 		_ = l.dir.takeOffline(fmt.Errorf("load %s: %w", l.name, err))
 		return
 	}

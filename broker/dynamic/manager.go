@@ -39,17 +39,26 @@ type Manager struct {
 
 	mu struct {
 		sync.Mutex
-		topics map[string]map[string]string // overrides of the topics this broker hosts
+		topics map[string]*hosted // the topics this broker hosts
 		// changes counts the notifications about topics: what was read before one may be outdated after it.
 		changes uint64
 	}
+}
+
+// hosted is a topic that this broker hosts: its overrides, and what they come to with the broker's own values, which is worked out once for all its partitions.
+type hosted struct {
+	overrides map[string]string
+
+	base      *config.Config // what effective was made from; nil: not yet
+	effective *config.Topic
+	err       error
 }
 
 // New returns a manager whose configuration is static until Load. It has no part in the life of zk, which must be open until Run has returned.
 func New(zk *zkutil.Client, static *config.Config, brokerID int32, hooks Hooks) *Manager {
 	m := &Manager{zk: zk, brokerID: brokerID, hooks: hooks}
 	m.current.Store(static)
-	m.mu.topics = map[string]map[string]string{}
+	m.mu.topics = map[string]*hosted{}
 	return m
 }
 
@@ -104,8 +113,8 @@ func (m *Manager) apply(ctx context.Context, notification []byte) error {
 		}
 		m.mu.Lock()
 		m.mu.changes++
-		if _, hosted := m.mu.topics[entity.Name]; hosted {
-			m.mu.topics[entity.Name] = overrides[0]
+		if _, ok := m.mu.topics[entity.Name]; ok {
+			m.mu.topics[entity.Name] = &hosted{overrides: overrides[0]}
 		}
 		m.mu.Unlock()
 		if m.hooks.TopicChanged != nil {
@@ -212,7 +221,7 @@ func (m *Manager) keep(topics []string, overrides []map[string]string, changes u
 		return false
 	}
 	for i, name := range topics {
-		m.mu.topics[name] = overrides[i]
+		m.mu.topics[name] = &hosted{overrides: overrides[i]}
 	}
 	return true
 }
@@ -224,12 +233,21 @@ func (m *Manager) ForgetTopic(topic string) {
 	delete(m.mu.topics, topic)
 }
 
-// TopicConfig returns a topic's effective configs, from its overrides if the broker hosts it and from the broker's own values otherwise.
+// TopicConfig returns a topic's effective configs, from its overrides if the broker hosts it and from the broker's own values otherwise. The caller must not
+// change it: it is the same for all partitions.
 func (m *Manager) TopicConfig(topic string) (*config.Topic, error) {
+	base := m.Config()
 	m.mu.Lock()
-	overrides := m.mu.topics[topic]
-	m.mu.Unlock()
-	return config.TopicConfig(m.Config(), overrides)
+	defer m.mu.Unlock()
+	h := m.mu.topics[topic]
+	if h == nil {
+		return config.TopicConfig(base, nil)
+	}
+	if h.base != base {
+		h.base = base
+		h.effective, h.err = config.TopicConfig(base, h.overrides)
+	}
+	return h.effective, h.err
 }
 
 // Topic reads a topic's overrides from ZooKeeper, for a request. The map is the caller's.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,6 +172,12 @@ func TestChangesAreAppliedOnce(t *testing.T) {
 		require.NoError(t, w.m.LoadTopics(t.Context(), []string{"hosted", "plain"}))
 		require.Equal(t, int64(1), w.retention("hosted"))
 		require.Equal(t, w.m.Config().LogRetentionMs(), w.retention("plain"))
+		effective, err := w.m.TopicConfig("hosted")
+		require.NoError(t, err)
+		require.Equal(t, 1001, effective.MaxMessageBytes)
+		again, err := w.m.TopicConfig("hosted")
+		require.NoError(t, err)
+		require.Same(t, effective, again, "worked out once for all partitions")
 
 		// What comes before Run waits for it.
 		w.set(topic("hosted"), "retention.ms", "2")
@@ -197,6 +202,9 @@ func TestChangesAreAppliedOnce(t *testing.T) {
 		require.Equal(t, int64(12), w.retention("hosted"))
 		require.Equal(t, w.m.Config().LogRetentionMs(), w.retention("elsewhere"), "not hosted")
 		require.Equal(t, 1002, w.m.Config().Int(config.MessageMaxBytes))
+		effective, err = w.m.TopicConfig("hosted")
+		require.NoError(t, err)
+		require.Equal(t, 1002, effective.MaxMessageBytes, "the broker's own value changed")
 		require.Empty(t, w.reported())
 
 		// Reading for a request does not touch what is in effect.
@@ -364,21 +372,21 @@ func TestChangeWhileTopicsAreLoaded(t *testing.T) {
 		w.store(topic("t"), znode.EncodeConfig(map[string]string{"retention.ms": "1"}))
 		w.start()
 		w.settle()
-		// t is read at once, the others slowly: the change comes in between.
+		// t is read at once, the others slowly, a hundred with one request: the change comes in between.
 		names := []string{"t"}
-		for i := range 100 {
+		for i := range 7999 {
 			names = append(names, fmt.Sprintf("slow-%d", i))
 		}
 		mine := w.zk.Session().ID
 		slow := func(r *zkserver.Request) bool {
-			return r.Conn.Session == mine && strings.HasPrefix(r.Path, topic("slow").Path())
+			return r.Conn.Session == mine && r.Op == zkserver.OpMultiRead && !r.Touches(topic("t").Path())
 		}
-		w.srv.OnRequest(slow, zkserver.Delay(50*time.Millisecond), 100)
+		w.srv.OnRequest(slow, zkserver.Delay(100*time.Millisecond), 79)
 		loaded := make(chan error, 1)
 		go func() { loaded <- w.m.LoadTopics(t.Context(), names) }()
 		after(200 * time.Millisecond)
 		w.set(topic("t"), "retention.ms", "2")
-		after(2500 * time.Millisecond)
+		after(6 * time.Second)
 		require.Empty(t, loaded)
 		w.mu.Lock()
 		require.Equal(t, []string{"t 2"}, w.applied)
