@@ -205,7 +205,7 @@ func (b *Broker) topicConfigChanged(topic string, overrides map[string]string) {
 			log.SetConfig(b.logConfigOf(log.TopicPartition()))
 		}
 	}
-	if overrides[string(config.UncleanLeaderElectionEnable)] == "true" {
+	if strings.EqualFold(overrides[string(config.UncleanLeaderElectionEnable)], "true") {
 		b.controller.TopicUncleanLeaderElectionEnabled(topic)
 	}
 	keys := make([]string, 0, len(overrides))

@@ -381,34 +381,3 @@ func (b *Broker) awaitCluster(ctx context.Context, topics []string) {
 		b.telemetry.ready()
 	}
 }
-
-// controlledShutdown asks the controller to move this broker's leaderships away, as often as configured. Without success the broker stops anyway.
-func (b *Broker) controlledShutdown(ctx context.Context) {
-	if b.brokerEpoch.Load() < 0 || b.metadata.Controller() == metadata.NoController {
-		return
-	}
-	for range b.static.Int(config.ControlledShutdownMaxRetries) {
-		left, err := b.askForShutdown(ctx)
-		if err == nil && left == 0 {
-			return
-		}
-		b.telemetry.loggers.Write(telemetry.ServerLogger, telemetry.Warn, "controlled shutdown isn't complete", map[string]any{"partitions": left, "error": err})
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(b.static.Duration(config.ControlledShutdownRetryBackoffMs)):
-		}
-	}
-}
-
-func (b *Broker) askForShutdown(ctx context.Context) (left int, err error) {
-	resp, err := b.controllerRPC.Once(ctx, &wire.ControlledShutdownRequest{BrokerID: b.id, BrokerEpoch: b.brokerEpoch.Load()}, b.ibp.ControlledShutdownVersion())
-	if err != nil {
-		return 0, err
-	}
-	answer := resp.(*wire.ControlledShutdownResponse)
-	if answer.ErrorCode != wire.None {
-		return len(answer.RemainingPartitions), answer.ErrorCode
-	}
-	return len(answer.RemainingPartitions), nil
-}

@@ -70,14 +70,19 @@ type RegisterOptions struct {
 	Wait time.Duration
 }
 
-// RegisterBroker creates /brokers/ids/<id> and returns the registration with its broker epoch. A registration by this session, from an attempt whose
-// answer was lost, counts as success; one by an earlier session of this client is replaced. ErrBrokerRegistered says that
-// another session holds it.
+// RegisterBroker creates /brokers/ids/<id> and, in the same transaction, /prekraft/sessions/<session>, and returns the registration with its broker epoch. A
+// registration by this session, from an attempt whose answer was lost, counts as success; one by an earlier session of this client is replaced.
+// ErrBrokerRegistered says that another session holds it.
+//
+// The second node is there for whoever finds this broker dead and deletes its registration: ZooKeeper has no check on czxid, but a transaction that deletes both
+// fails whole once the registration is another's. For the session's node goes with the session, and who takes a registration over deletes it as well.
 func (c *Client) RegisterBroker(ctx context.Context, id int32, b znode.Broker, opts RegisterOptions) (Registration, error) {
-	judge := func(data []byte, stat Stat) bool {
-		return opts.TakeOver != nil && opts.TakeOver(registrationOf(id, data, stat))
-	}
-	stat, err := c.registerEphemeral(ctx, znode.BrokerPath(id), b.Encode(), judge, opts.Wait)
+	stat, err := c.Bound().hold(ctx, holding{
+		path: znode.BrokerPath(id), data: b.Encode(), session: znode.OwnSession{BrokerID: id}.Encode(), wait: opts.Wait,
+		takeOver: func(data []byte, stat Stat) bool {
+			return opts.TakeOver != nil && opts.TakeOver(registrationOf(id, data, stat))
+		},
+	})
 	if err != nil {
 		return Registration{}, fmt.Errorf("register broker %d: %w", id, err)
 	}
@@ -89,15 +94,32 @@ func (c *Client) RegisterOwnBroker(ctx context.Context, id int32, own znode.OwnB
 	if err := c.EnsurePath(ctx, znode.OwnBrokersPath); err != nil {
 		return err
 	}
-	_, err := c.registerEphemeral(ctx, znode.OwnBrokerPath(id), own.Encode(), func([]byte, Stat) bool { return true }, 0)
+	_, err := c.Bound().hold(ctx, holding{path: znode.OwnBrokerPath(id), data: own.Encode(), takeOver: func([]byte, Stat) bool { return true }})
 	return err
 }
 
-// registerEphemeral creates an ephemeral node by create and set in one transaction, since the answer to a create holds no Stat.
-func (c *Client) registerEphemeral(ctx context.Context, path string, data []byte, takeOver func([]byte, Stat) bool, wait time.Duration) (Stat, error) {
-	c = c.Bound()
-	deadline := time.Now().Add(wait)
-	ops := []Op{CreateOp(path, nil, Ephemeral), SetOp(path, data, 0)}
+// holding is an ephemeral node that a broker is to have in its session.
+type holding struct {
+	path     string
+	data     []byte
+	session  []byte // content of the session's own node, which comes and goes with this one; nil: it has none
+	takeOver func(data []byte, stat Stat) bool
+	wait     time.Duration // for another session's node to go
+}
+
+// creation makes the node, by create and set since the answer to a create holds no Stat, after what has to go. The session's node comes first: who sees the
+// registration, in whatever order a server shows the parts of a transaction, finds it.
+func (h *holding) creation(session int64, gone ...Op) []Op {
+	if h.session != nil {
+		gone = append(gone, CreateOp(znode.OwnSessionPath(session), h.session, Ephemeral))
+	}
+	return append(gone, CreateOp(h.path, nil, Ephemeral), SetOp(h.path, h.data, 0))
+}
+
+// hold creates an ephemeral node. The client is a bound one.
+func (c *Client) hold(ctx context.Context, h holding) (Stat, error) {
+	deadline, self := time.Now().Add(h.wait), c.Session().ID
+	ops := h.creation(self)
 	for {
 		results, err := c.Multi(ctx, ops...)
 		if err == nil {
@@ -106,46 +128,65 @@ func (c *Client) registerEphemeral(ctx context.Context, path string, data []byte
 		if !errors.Is(err, ErrNodeExists) && !errors.Is(err, ErrBadVersion) && !errors.Is(err, ErrNoNode) && !retryable(ctx, err) {
 			return Stat{}, err
 		}
-		if errors.Is(err, ErrNoNode) && len(ops) == 2 {
-			return Stat{}, err // the parent is missing
+		if i := failedOp(results); i >= 0 && ops[i].kind == opCreate && errors.Is(err, ErrNoNode) { // its parent is missing
+			if ops[i].path == h.path {
+				return Stat{}, err
+			}
+			if err := c.EnsurePath(ctx, znode.OwnSessionsPath); err != nil {
+				return Stat{}, err
+			}
 		}
-		ops = []Op{CreateOp(path, nil, Ephemeral), SetOp(path, data, 0)}
-		if err := c.Sync(ctx, path); err != nil {
+		if err := c.Sync(ctx, h.path); err != nil {
 			return Stat{}, err
 		}
-		old, stat, err := c.Get(ctx, path)
+		old, stat, err := c.Get(ctx, h.path)
 		switch {
 		case errors.Is(err, ErrNoNode):
+			gone, err := c.leftSessions(ctx, h, self)
+			if err != nil {
+				return Stat{}, err
+			}
+			ops = h.creation(self, gone...)
 			continue
 		case err != nil:
 			return Stat{}, err
-		case stat.EphemeralOwner == c.Session().ID:
-			if bytes.Equal(old, data) {
+		case stat.EphemeralOwner == self:
+			if bytes.Equal(old, h.data) {
 				return stat, nil
 			}
-			return c.setResolved(ctx, path, data)
-		case stat.EphemeralOwner != 0 && (c.owns(stat.EphemeralOwner) || takeOver(old, stat)):
-			ops = replacement(path, data, stat.Version)
+			return c.setResolved(ctx, h.path, h.data)
+		case stat.EphemeralOwner != 0 && (c.owns(stat.EphemeralOwner) || h.takeOver(old, stat)):
+			gone, err := c.leftSessions(ctx, h, self, stat.EphemeralOwner)
+			if err != nil {
+				return Stat{}, err
+			}
+			ops = h.creation(self, append(gone, DeleteOp(h.path, stat.Version))...)
 			continue
 		}
-		if err := c.awaitDeletion(ctx, path, deadline); err != nil {
+		if err := c.awaitDeletion(ctx, h.path, deadline); err != nil {
 			return Stat{}, err
 		}
+		ops = h.creation(self)
 	}
 }
 
-// versionCycle bounds the versions that tell successive registrations apart.
-const versionCycle = 16
-
-// replacement deletes a registration and creates the new one in one transaction. The new one gets a version that the old one did not have: ZooKeeper has
-// no check on czxid, so a deletion of the old registration that comes late can only be told apart by its version. It is an odd one, as that of every new
-// registration (Kafka's has 1): the controller makes the version of a registration even before it deletes it.
-func replacement(path string, data []byte, old znode.ZkVersion) []Op {
-	ops := []Op{DeleteOp(path, old), CreateOp(path, nil, Ephemeral)}
-	for v := range (old%versionCycle + 1) | 1 {
-		ops = append(ops, SetOp(path, data, v))
+// leftSessions lists deletions of what there is of the nodes of sessions: that of who held the node, and our own if somebody removed the registration by hand.
+func (c *Client) leftSessions(ctx context.Context, h holding, sessions ...int64) ([]Op, error) {
+	var gone []Op
+	if h.session == nil {
+		return nil, nil
 	}
-	return ops
+	for _, id := range sessions {
+		path := znode.OwnSessionPath(id)
+		exists, _, err := c.Exists(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			gone = append(gone, DeleteOp(path, znode.AnyVersion))
+		}
+	}
+	return gone, nil
 }
 
 // awaitDeletion waits until the node is gone.

@@ -1,6 +1,7 @@
 package zkutil
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,7 +80,28 @@ func TestRegisterBrokerWithLostAnswer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, all[1].Epoch, r.Epoch)
 		require.EqualValues(t, 1, all[1].Version)
+		_, ok := own(t, c, r.Session)
+		require.True(t, ok)
 	}
+}
+
+// expulsion is what a controller sends that finds the broker of a registration dead (coordinator/controller).
+func expulsion(r Registration) Group {
+	return Group{DeleteOp(znode.BrokerPath(r.ID), r.Version), DeleteOp(znode.OwnSessionPath(r.Session), znode.AnyVersion)}
+}
+
+// own is the broker whose registration a session's node says it belongs to; ok is false if there is no such node.
+func own(t *testing.T, c *Client, session int64) (s znode.OwnSession, ok bool) {
+	t.Helper()
+	data, stat, err := c.Get(t.Context(), znode.OwnSessionPath(session))
+	if errors.Is(err, ErrNoNode) {
+		return s, false
+	}
+	require.NoError(t, err)
+	require.Equal(t, session, stat.EphemeralOwner)
+	s, err = znode.DecodeOwnSession(data)
+	require.NoError(t, err)
+	return s, true
 }
 
 // A broker that was killed and comes back at once replaces its old registration, and a late deletion of the old one does not hit the new one.
@@ -91,25 +113,89 @@ func TestTakeOver(t *testing.T) {
 		f := elected(t, controller)
 		first, err := killed.RegisterBroker(ctx, 1, broker(1), RegisterOptions{})
 		require.NoError(t, err)
-		for range 20 {
+		for range 3 {
 			restarted := connect(t, config(srv))
 			// Without the proof it must wait, and does not get it in time.
 			_, err = restarted.RegisterBroker(ctx, 1, broker(1), RegisterOptions{Wait: 100 * time.Millisecond})
 			require.ErrorIs(t, err, ErrBrokerRegistered)
+			_, ok := own(t, controller, restarted.Session().ID)
+			require.False(t, ok, "the session's node comes with the registration")
 			second, err := restarted.RegisterBroker(ctx, 1, broker(1), RegisterOptions{TakeOver: leftBy(killed)})
 			require.NoError(t, err)
 			require.Greater(t, second.Epoch, first.Epoch)
 			require.Equal(t, restarted.Session().ID, second.Session)
-			require.NotEqual(t, first.Version, second.Version)
-			require.EqualValues(t, 1, second.Version%2, "even versions mean death")
+			require.EqualValues(t, 1, second.Version, "as Kafka's registration")
+			_, ok = own(t, controller, first.Session)
+			require.False(t, ok, "it goes with its registration")
+			_, ok = own(t, controller, second.Session)
+			require.True(t, ok)
 			// What a controller sends that saw the old one just before.
-			for _, version := range []znode.ZkVersion{first.Version, first.Version + 1} {
-				_, err = f.Multi(ctx, DeleteOp(znode.BrokerPath(1), version))
-				require.ErrorIs(t, err, ErrBadVersion)
-			}
+			_, err = f.Multi(ctx, expulsion(first)...)
+			require.ErrorIs(t, err, ErrNoNode)
+			_, stat, err := controller.Get(ctx, znode.BrokerPath(1))
+			require.NoError(t, err)
+			require.Equal(t, int64(second.Epoch), stat.Czxid)
 			killed, first = restarted, second
 		}
+		// And what one sends that sees it as it is.
+		_, err = f.Multi(ctx, expulsion(first)...)
+		require.NoError(t, err)
+		all, err := controller.Brokers(ctx)
+		require.NoError(t, err)
+		require.Empty(t, all)
+		_, ok := own(t, controller, first.Session)
+		require.False(t, ok)
 	})
+}
+
+// The session of a broker takes the node it has of its own along, so that a deletion which comes after the end of the session misses the next registration, though that has the
+// version of the one before.
+func TestLateDeletionAfterExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t, zkserver.Options{})
+		ctx := t.Context()
+		c, controller := connect(t, config(srv)), connect(t, config(srv))
+		f := elected(t, controller)
+		first, err := c.RegisterBroker(ctx, 1, broker(1), RegisterOptions{})
+		require.NoError(t, err)
+		require.True(t, srv.ExpireSession(first.Session))
+		_, ok := own(t, controller, first.Session)
+		require.False(t, ok)
+		elapse(time.Second)
+		second, err := c.RegisterBroker(ctx, 1, broker(1), RegisterOptions{})
+		require.NoError(t, err)
+		require.Equal(t, first.Version, second.Version)
+		_, err = f.Multi(ctx, expulsion(first)...)
+		require.ErrorIs(t, err, ErrNoNode)
+		all, err := controller.Brokers(ctx)
+		require.NoError(t, err)
+		require.Equal(t, second.Epoch, all[1].Epoch)
+	})
+}
+
+// A registration that somebody removed by hand, without its session's node or with it, is no obstacle, nor is a session's node that somebody removed.
+func TestRegistrationAfterTamperingByHand(t *testing.T) {
+	srv, c := start(t)
+	ctx := t.Context()
+	require.NoError(t, c.EnsurePersistentPaths(ctx))
+	for _, removed := range [][]string{
+		{znode.BrokerPath(1)}, {znode.BrokerPath(1), znode.OwnSessionPath(c.Session().ID)}, {znode.BrokerPath(1), znode.OwnPath}, {},
+	} {
+		_, err := c.RegisterBroker(ctx, 1, broker(1), RegisterOptions{})
+		require.NoError(t, err)
+		s, ok := own(t, c, c.Session().ID)
+		require.True(t, ok)
+		require.EqualValues(t, 1, s.BrokerID)
+		for _, path := range removed {
+			require.NoError(t, c.DeleteRecursive(ctx, path))
+		}
+	}
+	require.NoError(t, c.Delete(ctx, znode.OwnSessionPath(c.Session().ID), znode.AnyVersion))
+	successor := connect(t, config(srv))
+	r, err := successor.RegisterBroker(ctx, 1, broker(1), RegisterOptions{TakeOver: leftBy(c)})
+	require.NoError(t, err)
+	_, ok := own(t, c, r.Session)
+	require.True(t, ok)
 }
 
 // After an expiry the client's own old registration is no obstacle, and another's is waited for.

@@ -246,6 +246,7 @@ func TestShortValues(t *testing.T) {
 		{"/consumers/g/offsets/t/0", "42", "42"},
 		{"/consumers/g/owners/t/0", "g_host-0", "g_host-0"},
 		{"/prekraft/brokers/1", `{"version":1,"admin":"h:1"}`, "admin http://h:1"},
+		{"/prekraft/sessions/10000a2b", `{"version":1,"broker":2}`, "broker 2"},
 		{"/other", "{ \"a\" : 1 }", `{"a":1}`},
 		{"/other", "line\nline", `"line\nline"`},
 		{"/other", strings.Repeat("é", 200), strings.Repeat("é", 99) + "…"},

@@ -70,6 +70,8 @@ func valueText(value any, data []byte) string {
 		return strings.Join(texts, " ")
 	case znode.OwnBroker:
 		return "admin http://" + v.Admin
+	case znode.OwnSession:
+		return fmt.Sprintf("broker %d", v.BrokerID)
 	case znode.Topic:
 		return topicText(v)
 	case znode.PartitionState:

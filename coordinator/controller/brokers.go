@@ -2,8 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/prekraft/prekraft/zkutil/znode"
@@ -290,72 +288,6 @@ func equalFeatures(a, b map[string]znode.VersionRange) bool {
 		}
 	}
 	return true
-}
-
-// expelBrokers deletes the registrations of brokers whose port is refused after their connection broke: the process is
-// gone, and waiting for the end of its session would only keep its partitions without a leader. The watch of
-// /brokers/ids does the rest. Kafka does not do this.
-//
-// ZooKeeper cannot delete "the znode with this czxid", and between reading it and deleting it the broker may have come
-// back. So the znode is first written with what it holds, on condition of its version. The answer tells the czxid of what
-// was written. That is done until the version is even, which that of a new registration is not: Kafka's is made with
-// version 1, so is ours, and one that takes over an old znode gets another odd version than that. Then it is deleted on
-// condition of that version, and a deletion that comes late misses whoever came back.
-func (c *Controller) expelBrokers(ctx context.Context) error {
-	c.dirty.Lock()
-	unreachable := c.dirty.unreachable
-	c.dirty.unreachable = map[int32]int64{}
-	c.dirty.Unlock()
-	for id, epoch := range unreachable {
-		b := c.cluster.brokers[id]
-		// A broker that shuts down in order closes its ports before its session; leave that to it.
-		if b == nil || b.epoch != epoch || c.cluster.shuttingDown[id] || id == c.cfg.BrokerID {
-			continue
-		}
-		if err := c.expel(ctx, id, epoch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Controller) expel(ctx context.Context, id int32, epoch int64) error {
-	path := znode.BrokerPath(id)
-	nodes, err := c.cfg.Store.Get(ctx, path)
-	if err != nil {
-		return err
-	}
-	if n := nodes[0]; !n.Exists || n.Stat.Czxid != epoch {
-		return nil
-	}
-	version := nodes[0].Stat.Version
-	for marked := false; !marked; marked = version%2 == 0 {
-		stat, replaced, err := c.writeRegistration(ctx, id, Set(path, nodes[0].Data, version))
-		if err != nil || replaced || stat.Czxid != epoch {
-			return err
-		}
-		version = stat.Version
-	}
-	if _, replaced, err := c.writeRegistration(ctx, id, Delete(path, version)); err != nil || replaced {
-		return err
-	}
-	c.emit(BrokerChanged{Header: c.header(), BrokerID: id, Epoch: epoch, Change: BrokerExpelled})
-	return nil
-}
-
-// writeRegistration applies one operation to a broker's registration. replaced says that it is not the one that was read.
-func (c *Controller) writeRegistration(ctx context.Context, id int32, op Op) (stat Stat, replaced bool, err error) {
-	results, err := c.write(ctx, []Op{op})
-	if err != nil {
-		return Stat{}, false, err
-	}
-	switch err := results[0].Err; {
-	case errors.Is(err, ErrNoNode), errors.Is(err, ErrBadVersion):
-		return Stat{}, true, nil
-	case err != nil:
-		return Stat{}, false, fmt.Errorf("%s registration of broker %d: %w", op.Kind, id, err)
-	}
-	return results[0].Stat, false, nil
 }
 
 // resyncBrokers gives brokers whose queue overflowed their full state.

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,24 +12,118 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// The controller deletes the registration of a broker whose port is refused. Whatever came back between two of its steps stays: at every
-// step the dead registration is replaced by one of each kind that a live broker can have.
+// The controller deletes the registration of a broker whose port is refused. Whatever replaced it between two of its steps stays, in each
+// form that a live broker can have; and whatever else happened to it, it goes.
 func TestExpulsionSparesWhoCameBack(t *testing.T) {
-	// Each gives the version of the registration that follows one with version old.
-	kinds := map[string]func(old int32) int32{
-		"another process, after the session's end": func(int32) int32 { return 1 },
-		"a successor that took over":               func(old int32) int32 { return (old%16 + 1) | 1 },
-		"a successor of one that came and died":    func(int32) int32 { return 3 },
+	again := func(w *world, m *member) {
+		m.session = w.tree.connect()
+		w.register(m)
 	}
-	for kind, next := range kinds {
-		for _, dead := range []int32{1, 2, 3, 15, 16} {
-			for step := 1; step <= 3; step++ {
-				t.Run(fmt.Sprintf("%s, version %d, step %d", kind, dead, step), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { expelAndReplace(t, dead, step, next) })
-				})
+	cases := map[string]struct {
+		happen func(w *world, m *member)
+		stays  bool
+	}{
+		"another process, after the session's end": {func(w *world, m *member) { m.session.expireWithin(); again(w, m) }, true},
+		"a successor that took over":               {func(w *world, m *member) { w.takeOver(m) }, true},
+		"a successor of one that took over and died": {func(w *world, m *member) {
+			w.takeOver(m)
+			w.takeOver(m)
+		}, true},
+		"one of Apache's, after the session's end": {func(w *world, m *member) { m.session.expireWithin(); m.foreign = true; again(w, m) }, true},
+		"one of ours, after the session's end":     {func(w *world, m *member) { m.session.expireWithin(); m.foreign = false; again(w, m) }, true},
+		"nobody, the session ended":                {func(_ *world, m *member) { m.session.expireWithin() }, false},
+		"nobody, somebody wrote it":                {func(w *world, m *member) { w.tree.bumpVersion(znode.BrokerPath(m.id)) }, false},
+		"nobody, its session's node was removed by hand": {func(w *world, m *member) {
+			w.tree.removeOne(znode.OwnSessionPath(m.session.id))
+		}, false},
+	}
+	for name, c := range cases {
+		for _, version := range []int32{0, 1, 2, 3} { // Of the dead registration.
+			for _, foreign := range []bool{false, true} {
+				if foreign && strings.Contains(name, "took over") {
+					continue // Nobody takes over what Apache's brokers leave.
+				}
+				for step := 1; step <= 5; step++ { // More than it takes.
+					t.Run(fmt.Sprintf("%s, version %d, Apache's %v, step %d", name, version, foreign, step), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { expelAndReplace(t, version, foreign, step, c.happen, c.stays) })
+					})
+				}
 			}
 		}
 	}
+}
+
+// expelAndReplace has broker 2 die with a registration of a version, and something happen to that just before the controller's write number step.
+func expelAndReplace(t *testing.T, version int32, foreign bool, step int, happen func(*world, *member), stays bool) {
+	w := newWorld(t)
+	defer w.close()
+	path, m := znode.BrokerPath(2), w.member(2)
+	m.foreign = foreign
+	w.register(w.member(1), m)
+	w.tree.setVersion(path, version)
+	w.start(w.member(1))
+	synctest.Wait()
+
+	happened := false
+	w.member(1).session.beforeWriteNumber(step, func() {
+		if _, _, exists := w.tree.get(path); exists { // It may take fewer.
+			happened = true
+			happen(w, m)
+		}
+	})
+	w.crash(m)
+	synctest.Wait()
+
+	require.True(t, happened || step > 1, "the first write finds it")
+	_, _, exists := w.tree.get(path)
+	if happened && stays {
+		require.True(t, exists, "the new registration stays")
+		require.Equal(t, 2, w.member(1).ctl.Stats().ActiveBrokers)
+	} else {
+		require.False(t, exists, "the dead registration is deleted")
+		require.Equal(t, 1, w.member(1).ctl.Stats().ActiveBrokers)
+	}
+	require.True(t, w.member(1).ctl.IsActive())
+}
+
+// The one who deletes a registration takes the dead session's node along: a registration never leaves one behind that would speak for another.
+func TestExpulsionTakesTheSessionAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		found(w, 3)
+		for _, id := range []int32{2, 1} { // By the controller, and the controller by the last one left.
+			w.crash(w.member(id))
+			synctest.Wait()
+			require.NotContains(t, w.tree.ls(znode.BrokerIDsPath), fmt.Sprint(id))
+			_, _, exists := w.tree.get(znode.OwnSessionPath(w.member(id).session.id))
+			require.False(t, exists)
+		}
+	})
+}
+
+// A broker whose old address refuses because it has another now is alive.
+func TestExpulsionSparesWhoMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.register(w.member(1), w.member(2))
+		w.start(w.member(1))
+		synctest.Wait()
+		path := znode.BrokerPath(2)
+		data, _, _ := w.tree.get(path)
+		moved, err := znode.DecodeBroker([]byte(data))
+		require.NoError(t, err)
+		moved.Endpoints[0].Port++
+		w.tree.mu.Lock() // It moves, and the notification of that comes after the connection broke.
+		w.tree.nodes[path].data = moved.Encode()
+		w.tree.nodes[path].stat.Version++
+		w.tree.mu.Unlock()
+		w.crash(w.member(2))
+		synctest.Wait()
+		_, _, exists := w.tree.get(path)
+		require.True(t, exists)
+	})
 }
 
 // A process that is being killed resets connections before its port refuses them. The controller looks again until it knows; it didn't once, and such a broker kept its
@@ -50,44 +145,4 @@ func TestExpulsionAfterResets(t *testing.T) {
 		_, _, exists := w.tree.get(znode.BrokerPath(2))
 		require.False(t, exists, "its port refuses: the registration goes")
 	})
-}
-
-// expelAndReplace has broker 2 die with a registration of version dead and come back just before the controller's write number step.
-func expelAndReplace(t *testing.T, dead int32, step int, next func(old int32) int32) {
-	w := newWorld(t)
-	defer w.close()
-	path := znode.BrokerPath(2)
-	w.register(w.member(1), w.member(2))
-	w.tree.setVersion(path, dead)
-	w.start(w.member(1))
-	synctest.Wait()
-
-	writes, epoch := 0, int64(0)
-	var before func(ops []Op)
-	before = func([]Op) {
-		if writes++; writes < step {
-			w.member(1).session.onNextWrite(before)
-			return
-		}
-		_, old, exists := w.tree.get(path)
-		if !exists {
-			return // Two steps were enough: the broker is gone already, which the next registration ends.
-		}
-		w.bounce(w.member(2))
-		w.tree.setVersion(path, next(old))
-		epoch = w.member(2).epoch
-	}
-	w.member(1).session.onNextWrite(before)
-	w.crash(w.member(2))
-	synctest.Wait()
-
-	require.NotZero(t, writes)
-	_, _, exists := w.tree.get(path)
-	if epoch == 0 {
-		require.False(t, exists, "the dead registration is deleted")
-		return
-	}
-	require.True(t, exists, "the new registration stays")
-	require.True(t, w.member(1).ctl.IsActive())
-	require.Equal(t, 2, w.member(1).ctl.Stats().ActiveBrokers)
 }

@@ -29,9 +29,6 @@ const (
 	steadyConnection = time.Second
 )
 
-// maxExpelAttempts bounds how often the znodes of a dead controller are read again because they changed meanwhile.
-const maxExpelAttempts = 5
-
 // guard watches over one tenure of one controller, from another broker.
 type guard struct {
 	id      int32
@@ -139,14 +136,15 @@ func (g *guard) run(ctx context.Context, cfg Config) bool {
 //
 // What makes that safe is the condition that /controller_epoch has the version read before /controller was. Then
 // /controller is the one that was read, since none is created without raising the epoch, and it exists only as long as
-// its session. While the session lives, the registration made under it can only have been replaced by a successor that
-// took it over, and that one has another version (zkutil.RegisterBroker). A registration that is not of the same session
-// is somebody else's and stays.
+// its session. The registration made under that session goes with the session's own znode (registrationDeletion), which a successor
+// that took over has deleted. One of Apache's has no such znode, and nobody takes it over: while the session lives, it is the one
+// that was read. A registration that is not of the same session is somebody else's and stays.
 func (c *Controller) expelController(ctx context.Context) error {
 	g := c.guard
 	if g == nil || !g.refused.Load() || c.active.Load() || c.unregistered {
 		return nil
 	}
+	foreign := false
 	for range maxExpelAttempts {
 		epoch, err := c.cfg.Store.Get(ctx, znode.ControllerEpochPath)
 		if err != nil {
@@ -161,12 +159,16 @@ func (c *Controller) expelController(ctx context.Context) error {
 			break // It is over already.
 		}
 		ops := []Op{Check(znode.ControllerEpochPath, epoch[0].Stat.Version), Delete(znode.ControllerPath, AnyVersion)}
-		if registration.Exists && registration.Stat.EphemeralOwner == tenure.Stat.EphemeralOwner {
+		registered := registration.Exists && registration.Stat.EphemeralOwner == tenure.Stat.EphemeralOwner
+		if registered {
 			if to, ok := c.registeredAt(g.id, registration.Data); ok && to != g.to {
 				c.startGuard(g.id, g.czxid, to) // It was not gone, it moved.
 				return nil
 			}
-			ops = append(ops, Delete(registration.Path, registration.Stat.Version))
+			ops = append(ops, registrationDeletion(registration)...)
+			if foreign {
+				ops = ops[:len(ops)-1]
+			}
 		}
 		results, err := c.multi(ctx, ops...)
 		if err != nil {
@@ -176,6 +178,8 @@ func (c *Controller) expelController(ctx context.Context) error {
 			c.emit(BrokerChanged{Header: c.header(), BrokerID: g.id, Epoch: registration.Stat.Czxid, Change: BrokerExpelled})
 			break
 		}
+		// Next time everything is read anew: was it replaced, or is it one of Apache's?
+		foreign = registered && errors.Is(results[len(results)-1].Err, ErrNoNode)
 	}
 	c.unguard()
 	return c.reelect(ctx)

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,15 +27,21 @@ func found(w *world, n int32) {
 // takeOver replaces the registration of a dead broker by one of its successor's session, as zkutil.RegisterBroker does.
 func (w *world) takeOver(m *member) {
 	path := znode.BrokerPath(m.id)
-	_, old, exists := w.tree.get(path)
+	_, _, exists := w.tree.get(path)
 	require.True(w.t, exists)
-	m.session = w.tree.connect()
+	next := w.tree.connect()
 	t := w.tree
 	t.mu.Lock()
-	data := t.nodes[path].data
+	data, vouching := t.nodes[path].data, znode.OwnSessionPath(m.session.id)
 	t.zxid++
-	fired := append(t.deleteLocked(path), t.createLocked(path, data, m.session)...)
-	t.nodes[path].stat.Version = (old%16 + 1) | 1
+	fired := t.deleteLocked(path)
+	if t.nodes[vouching] != nil {
+		fired = append(fired, t.deleteLocked(vouching)...)
+	}
+	m.session = next
+	fired = append(fired, t.vouchLocked(m)...)
+	fired = append(fired, t.createLocked(path, data, m.session)...)
+	t.nodes[path].stat.Version = 1
 	m.epoch = t.zxid
 	t.mu.Unlock()
 	w.mu.Lock()
@@ -127,11 +135,12 @@ func TestExpulsionOfControllerSparesWhoCameBack(t *testing.T) {
 		require.NoError(w.t, err)
 	}
 	expire := func(m *member) { m.session.expireWithin() }
-	cases := map[string]struct {
+	type reincarnation struct {
 		happen     func(w *world, m *member)
 		registered bool // Broker 1 has to be, in the end.
 		office     bool // And /controller is not to be touched.
-	}{
+	}
+	cases := map[string]reincarnation{
 		"its session ended":                    {func(_ *world, m *member) { expire(m) }, false, false},
 		"its session ended and it is back":     {func(w *world, m *member) { expire(m); m.session = w.tree.connect(); w.register(m) }, true, false},
 		"it is back and controller again":      {func(w *world, m *member) { expire(m); m.session = w.tree.connect(); w.register(m); elect(w, m) }, true, true},
@@ -142,14 +151,15 @@ func TestExpulsionOfControllerSparesWhoCameBack(t *testing.T) {
 		"its registration was written":         {func(w *world, m *member) { w.tree.setVersion(znode.BrokerPath(1), 2) }, false, false},
 		"its registration was removed by hand": {func(w *world, m *member) { w.tree.removeOne(znode.BrokerPath(1)) }, false, false},
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
+	run := func(name string, step int, foreign bool, c reincarnation) {
+		t.Run(fmt.Sprintf("%s, step %d, Apache's %v", name, step, foreign), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				defer w.close()
+				w.member(1).foreign = foreign
 				found(w, 2)
 				done := false
-				w.member(2).session.onNextWrite(func([]Op) {
+				w.member(2).session.beforeWriteNumber(step, func() {
 					done = true
 					c.happen(w, w.member(1))
 				})
@@ -169,6 +179,14 @@ func TestExpulsionOfControllerSparesWhoCameBack(t *testing.T) {
 				require.Equal(t, w.onlyActive(), now.BrokerID)
 			})
 		})
+	}
+	for name, c := range cases {
+		run(name, 1, false, c)
+		if strings.Contains(name, "successor") {
+			continue // Nobody takes over what Apache's brokers leave.
+		}
+		run(name, 1, true, c)
+		run(name, 2, true, c) // The first write finds out that it is one of Apache's.
 	}
 }
 

@@ -383,6 +383,17 @@ func (s *session) onNextWrite(f func(ops []Op)) {
 	s.beforeWrite = f
 }
 
+// beforeWriteNumber sets what happens just before the nth write from now.
+func (s *session) beforeWriteNumber(n int, f func()) {
+	s.onNextWrite(func([]Op) {
+		if n > 1 {
+			s.beforeWriteNumber(n-1, f)
+			return
+		}
+		f()
+	})
+}
+
 // loseNext has the answers to the next n writes lost.
 func (s *session) loseNext(n int) {
 	s.t.mu.Lock()
@@ -484,4 +495,11 @@ func (t *tree) setVersion(p string, version int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.nodes[p].stat.Version = version
+}
+
+// bumpVersion has a node written with what it holds.
+func (t *tree) bumpVersion(p string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.nodes[p].stat.Version++
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // ControlledShutdown moves leaderships away from a broker that wants to stop and calls done exactly once with what it still
-// leads. Partitions with a single replica are not counted: nobody can take them.
+// leads. Partitions with a single replica are not counted: nobody can take them; nor are those being deleted.
 func (c *Controller) ControlledShutdown(req *wire.ControlledShutdownRequest, done func(*wire.ControlledShutdownResponse)) {
 	fail := func(code wire.Error) func() {
 		return func() { done(&wire.ControlledShutdownResponse{ErrorCode: code}) }
@@ -75,7 +75,7 @@ func (c *Controller) controlledShutdown(ctx context.Context, id int32, epoch int
 	}
 	var remaining []*partition
 	k.allPartitions(func(p *partition) {
-		if p.led && p.lead.Leader == id && len(p.replicas) > 1 {
+		if p.led && p.lead.Leader == id && len(p.replicas) > 1 && !p.topic.deleting {
 			remaining = append(remaining, p)
 		}
 	})

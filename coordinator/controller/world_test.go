@@ -47,6 +47,7 @@ type member struct {
 	down, refuse, hang bool
 	resets             int
 	refusals           int // So many registrations fail.
+	foreign            bool // Apache's: it makes no znode for its session.
 	conns              []*memConn
 	errors             map[string]wire.Error // Answers by "API topic-partition" or "API".
 }
@@ -88,6 +89,7 @@ func (w *world) register(ms ...*member) {
 			t.zxid++
 			fired = append(fired, t.createLocked(path, b.Encode(), m.session)...)
 			t.nodes[path].stat.Version = 1 // It is created and set in one multi.
+			fired = append(fired, t.vouchLocked(m)...)
 		}
 		w.mu.Lock()
 		m.down, m.refuse, m.hang = false, false, false
@@ -98,6 +100,14 @@ func (w *world) register(ms ...*member) {
 	run(fired)
 }
 
+// vouchLocked creates the znode of a broker's session, as zkutil.RegisterBroker does beside the registration.
+func (t *tree) vouchLocked(m *member) []func() {
+	if path := znode.OwnSessionPath(m.session.id); !m.foreign && t.nodes[path] == nil {
+		return t.createLocked(path, znode.OwnSession{BrokerID: m.id}.Encode(), m.session)
+	}
+	return nil
+}
+
 // bounce replaces a broker's registration in one step, so that watchers see one change.
 func (w *world) bounce(m *member) {
 	path := znode.BrokerPath(m.id)
@@ -106,9 +116,14 @@ func (w *world) bounce(m *member) {
 	data := t.nodes[path].data
 	t.zxid++
 	fired := t.deleteLocked(path)
+	if old := znode.OwnSessionPath(m.session.id); m.ctl == nil && t.nodes[old] != nil {
+		fired = append(fired, t.deleteLocked(old)...)
+		m.session.id += 100 // Its successor's.
+	}
 	t.zxid++
 	fired = append(fired, t.createLocked(path, data, m.session)...)
 	t.nodes[path].stat.Version = 1
+	fired = append(fired, t.vouchLocked(m)...)
 	w.mu.Lock()
 	m.epoch, m.down, m.refuse, m.hang = t.zxid, false, false, false
 	w.mu.Unlock()

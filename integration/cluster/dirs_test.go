@@ -3,8 +3,10 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/IBM/sarama"
@@ -80,4 +82,131 @@ func TestLogDirectoryFails(t *testing.T) {
 	fail(two, whole[0])
 	<-b.Done()
 	require.ErrorContains(t, b.Err(), "every log directory has failed")
+}
+
+// dirsOf maps the partitions of a topic that a broker has to the directory each is in.
+func dirsOf(c *cluster.Cluster, id int32, topic string) map[int32]string {
+	out := map[int32]string{}
+	for p := range c.Broker(id).Replicas().All() {
+		if tp := p.TopicPartition(); tp.Topic == topic {
+			if log := p.Log(); log != nil {
+				out[tp.Partition] = log.Dir()
+			}
+		}
+	}
+	return out
+}
+
+// A broker starts with one of its two directories broken. What was in that one is offline, led by others where there are others; nothing is made anew in its place. What is in the
+// other is served, and takes the partitions of new topics. Whole again, it has everything. With both broken the broker says so and doesn't start.
+func TestStartWithAFailedDirectory(t *testing.T) {
+	t.Parallel()
+	const partitions = 4
+	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
+	c := cluster.Start(t, cluster.Brokers(2), cluster.BrokerSet(1, "log.dirs", one+","+two))
+	admin := c.Admin(t)
+	assigned := func(replicas ...int32) map[int32][]int32 {
+		out := map[int32][]int32{}
+		for p := range int32(partitions) {
+			out[p] = replicas
+		}
+		return out
+	}
+	create := func(name string, replicas ...int32) {
+		t.Helper()
+		require.NoError(t, admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: assigned(replicas...)}, false))
+		c.WaitTopic(name, partitions)
+	}
+	create("solo", 1)
+	create("pair", 1, 2)
+	send := func(topic string, partition int32, text string) {
+		t.Helper()
+		sender(t, c, cluster.TP(topic, partition))(text)
+	}
+	for p := range int32(partitions) {
+		send("solo", p, fmt.Sprint("before ", p))
+		send("pair", p, fmt.Sprint("before ", p))
+		c.WaitISR(cluster.TP("pair", p), 1, 2)
+	}
+	solo, pair := dirsOf(c, 1, "solo"), dirsOf(c, 1, "pair")
+	require.Contains(t, slices.Collect(maps.Values(solo)), one)
+	require.Contains(t, slices.Collect(maps.Values(solo)), two)
+	c.Stop(1)
+	undo := c.FailLogDir(1, one)
+	c.Start(1)
+	c.WaitReady()
+
+	conn := c.Dial(t, 1)
+	for p := range int32(partitions) {
+		if solo[p] == two {
+			c.WaitLeader(cluster.TP("solo", p), 1)
+			send("solo", p, "with one directory")
+		} else {
+			c.WaitNoLeader(cluster.TP("solo", p))
+			require.Equal(t, []int32{1}, state(t, c, "solo", p).ISR, "who has the records")
+			c.Wait("the partition to answer KAFKA_STORAGE_ERROR", func() error {
+				if code := offsetCode(t, conn, "solo", p); code != wire.KafkaStorageError {
+					return errors.New(code.Name())
+				}
+				return nil
+			})
+		}
+		c.WaitLeader(cluster.TP("pair", p), 2)
+		if pair[p] == two {
+			c.WaitISR(cluster.TP("pair", p), 1, 2)
+		} else {
+			c.WaitISR(cluster.TP("pair", p), 2)
+		}
+		send("pair", p, "with one directory")
+	}
+	create("new", 1)
+	for p, dir := range dirsOf(c, 1, "new") {
+		require.Equal(t, two, dir)
+		send("new", p, "new")
+	}
+	entries, err := os.ReadDir(two)
+	require.NoError(t, err)
+	for _, e := range entries {
+		for p, dir := range solo {
+			require.False(t, dir == one && e.Name() == fmt.Sprint("solo-", p), "an empty log in place of the one that can't be read")
+		}
+	}
+	described, err := admin.DescribeLogDirs([]int32{1})
+	require.NoError(t, err)
+	found := map[string]sarama.KError{}
+	for _, dir := range described[1] {
+		found[dir.Path] = dir.ErrorCode
+		if dir.Path == one {
+			require.Empty(t, dir.Topics)
+		}
+	}
+	require.Equal(t, map[string]sarama.KError{one: sarama.ErrKafkaStorageError, two: sarama.ErrNoError}, found)
+
+	c.Stop(1)
+	undoOther := c.FailLogDir(1, two)
+	err = c.TryStart(1)
+	require.ErrorContains(t, err, "log director")
+	undoOther()
+	undo()
+	c.Start(1)
+	for p := range int32(partitions) {
+		c.WaitLeader(cluster.TP("solo", p), 1)
+		c.WaitISR(cluster.TP("pair", p), 1, 2)
+	}
+	for topic, more := range map[string]int{"solo": count(solo, two), "pair": partitions} {
+		records := readAll(t, c, topic, partitions)
+		require.Equal(t, more, records["with one directory"], topic)
+		for p := range partitions {
+			require.Equal(t, 1, records[fmt.Sprint("before ", p)], topic)
+		}
+	}
+}
+
+func count(dirs map[int32]string, of string) (n int) {
+	for _, dir := range dirs {
+		if dir == of {
+			n++
+		}
+	}
+	return n
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -51,6 +52,108 @@ func TestRollingRestartDuringLoad(t *testing.T) {
 	for i := range sent {
 		require.Equal(t, 1, found[fmt.Sprint(i)], "record %d", i)
 	}
+}
+
+// stopTime is how long brokers that are asked to stop at the same time take, in virtual time.
+func stopTime(c *cluster.Cluster, ids ...int32) time.Duration {
+	began := time.Now()
+	var stopping sync.WaitGroup
+	for _, id := range ids {
+		stopping.Go(func() { c.Stop(id) })
+	}
+	stopping.Wait()
+	return time.Since(began)
+}
+
+// A broker whose partitions nobody alive could take over doesn't try again and again to hand them over, as Kafka's does for a quarter of a minute.
+func TestNobodyTakesOver(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *cluster.Cluster, id int32){"stopped": (*cluster.Cluster).Stop, "killed": (*cluster.Cluster).Kill} {
+		t.Run("the others were "+name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := cluster.Start(t)
+				tp := replicated(t, c, "orders")
+				sender(t, c, tp)("kept")
+				last, _ := c.Controller()
+				for _, id := range c.IDs() {
+					if id != last {
+						end(c, id)
+					}
+				}
+				c.WaitISR(tp, last)
+				require.LessOrEqual(t, stopTime(c, last), 2*time.Second)
+				c.Start(last)
+				c.WaitLeader(tp, last)
+				require.Len(t, readAll(t, c, "orders", 1), 1)
+			})
+		})
+	}
+	t.Run("all stop together", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c := cluster.Start(t)
+			sender(t, c, replicated(t, c, "orders"))("kept")
+			require.LessOrEqual(t, stopTime(c, c.IDs()...), 5*time.Second)
+			for _, id := range c.IDs() {
+				require.NoError(t, c.TryStart(id))
+			}
+			c.WaitReady()
+			require.Len(t, readAll(t, c, "orders", 1), 1)
+		})
+	})
+}
+
+// A replica that lives may still catch up: the broker that stops waits for it, as Kafka's does, but not after its last attempt.
+func TestControlledShutdownTriesAgain(t *testing.T) {
+	t.Parallel()
+	lagging := func(t *testing.T) (c *cluster.Cluster, tp cluster.TopicPartition, leader, follower int32, undo func()) {
+		t.Helper()
+		c = cluster.Start(t)
+		controller, _ := c.Controller()
+		leader, follower = controller%3+1, (controller+1)%3+1
+		require.NoError(t, c.Admin(t).CreateTopic("orders", &sarama.TopicDetail{
+			NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: map[int32][]int32{0: {leader, follower}},
+		}, false))
+		tp = cluster.TP("orders", 0)
+		c.WaitISR(tp, leader, follower)
+		undo = c.HoldFollower(tp, follower)
+		sender(t, c, tp)("kept")
+		c.WaitISR(tp, leader)
+		return c, tp, leader, follower, undo
+	}
+	t.Run("it catches up", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c, tp, leader, follower, undo := lagging(t)
+			time.AfterFunc(2*time.Second, undo)
+			took := stopTime(c, leader)
+			require.InDelta(t, 5*time.Second, took, float64(2*time.Second), "one pause")
+			c.WaitLeader(tp, follower)
+			require.Len(t, readAll(t, c, "orders", 1), 1)
+		})
+	})
+	t.Run("it doesn't", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c, tp, leader, follower, undo := lagging(t)
+			require.InDelta(t, 10*time.Second, stopTime(c, leader), float64(2*time.Second), "two pauses")
+			c.WaitNoLeader(tp)
+			c.Start(leader)
+			undo()
+			c.WaitISR(tp, leader, follower)
+			require.Len(t, readAll(t, c, "orders", 1), 1)
+		})
+	})
+	t.Run("it dies", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c, tp, leader, follower, _ := lagging(t)
+			time.AfterFunc(time.Second, func() { c.Kill(follower) })
+			require.Less(t, stopTime(c, leader), 4*time.Second, "there is nothing to wait for any more")
+			c.WaitNoLeader(tp)
+		})
+	})
 }
 
 // Thousands of connections that say nothing hold nobody up, and are gone with the broker.

@@ -117,6 +117,8 @@ func Table() []Info {
 		{Pattern: "/prekraft", Text: "Prekraft's own nodes; Apache Kafka knows nothing of them"},
 		{Pattern: "/prekraft/brokers", Text: "what Kafka's broker registration has no room for"},
 		{Pattern: "/prekraft/brokers/{broker}", Kind: Ephemeral, Text: "a live Prekraft broker: address of its admin port", Decode: dec(DecodeOwnBroker)},
+		{Pattern: "/prekraft/sessions", Text: "sessions of Prekraft brokers, which their registrations come and go with"},
+		{Pattern: "/prekraft/sessions/{session}", Kind: Ephemeral, Text: "the session under which a Prekraft broker is registered; a controller that deletes the registration of the dead deletes both or none", Decode: dec(DecodeOwnSession)},
 		{Pattern: "/zookeeper", Text: "ZooKeeper's own"},
 		{Pattern: "/zookeeper/config", Text: "members of the ZooKeeper ensemble", Decode: decText},
 		{Pattern: "/zookeeper/quota", Text: "ZooKeeper's quotas"},

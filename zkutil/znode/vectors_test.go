@@ -40,6 +40,7 @@ func codecs() map[string]codec {
 		"consumer":     {dec(DecodeConsumerRegistration), func(v any) []byte { return v.(ConsumerRegistration).Encode() }},
 		"offset":       {dec(DecodeConsumerOffset), func(v any) []byte { return EncodeConsumerOffset(v.(int64)) }},
 		"own":          {dec(DecodeOwnBroker), func(v any) []byte { return v.(OwnBroker).Encode() }},
+		"session":      {dec(DecodeOwnSession), func(v any) []byte { return v.(OwnSession).Encode() }},
 	}
 }
 
@@ -140,6 +141,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add("consumer", ConsumerRegistration{map[string]int32{"t": 2, "a\\d": 1}, PatternStatic, 5}.Encode())
 	f.Add("own", OwnBroker{Admin: "h:1"}.Encode())
+	f.Add("session", OwnSession{BrokerID: 1}.Encode())
 	f.Add("offset", []byte("42"))
 	all := codecs()
 	f.Fuzz(func(t *testing.T, kind string, doc []byte) {

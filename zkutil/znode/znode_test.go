@@ -105,7 +105,7 @@ func TestEveryPathIsExplained(t *testing.T) {
 		ProducerIDBlockPath: "producer ids", DelegationTokenInfoPath("x"): "token", DelegationTokenChangePrefix + "0000000000": "token",
 		ResourcePattern{Type: ResourceTopic, Name: "t"}.Path(): "ACLs", ResourcePattern{Type: ResourceTopic, Name: "t", Prefixed: true}.Path(): "starts",
 		ACLChangePrefix + "0000000000": "resource", ExtendedACLChangePrefix + "0000000000": "pattern", ConsumerOffsetPath("g", TopicPartition{"t", 1}): "offset",
-		ConsumerIDPath("g", "c"): "member", ConsumerOwnerPath("g", TopicPartition{"t", 1}): "thread", OwnBrokerPath(1): "admin", MigrationPath: "KRaft",
+		ConsumerIDPath("g", "c"): "member", ConsumerOwnerPath("g", TopicPartition{"t", 1}): "thread", OwnBrokerPath(1): "admin", OwnSessionPath(-1): "session", MigrationPath: "KRaft",
 		Entity{Type: ConfigBrokers, Name: DefaultEntity}.Path(): "broker",
 	} {
 		info, ok := Explain(path)
