@@ -2,6 +2,7 @@ package zkutil
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,8 +102,10 @@ func TestWritePartitionStatesIsOvertaken(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, exists)
 	defer cancel()
-	admit := srv.Refuse(zkserver.BySession(c.Session().ID))
-	srv.OnRequest(onSet, zkserver.DropAfter(), 1)
+	var cut atomic.Bool // from the first write on
+	mine := c.Session().ID
+	admit := srv.Refuse(func(i zkserver.ConnInfo) bool { return cut.Load() && i.Session == mine })
+	srv.OnRequest(func(r *zkserver.Request) bool { return onSet(r) && !cut.Swap(true) }, zkserver.DropAfter(), 1)
 	done := make(chan []StateResult, 1)
 	go func() {
 		done <- c.WritePartitionStates(context.Background(), []StateChange{{TopicPartition: partition(0), State: shrunk(1), Version: 1}})

@@ -191,12 +191,17 @@ func (m *Manager) admit(s *leaderAndIsrState) (*change, wire.Error) {
 		return nil, wire.UnknownTopicOrPartition
 	}
 	log, err := m.config.Logs.GetOrCreate(s.tp, commitlog.TopicID(s.topicID), s.isNew)
-	if err != nil {
+	if err != nil && CodeOf(err) != wire.KafkaStorageError {
 		return nil, CodeOf(err)
 	}
 	if p == nil {
 		hosted, _ := m.partitions.LoadOrStore(s.tp, newPartition(s.tp, &m.env))
 		p = hosted.(*Partition)
+	}
+	if err != nil {
+		// Its log is in a directory that had failed before this broker started, or can't be made. As in Kafka it is here from now on, and offline: it can't be deleted, for one.
+		p.leaveBrokenLog()
+		return nil, wire.KafkaStorageError
 	}
 	return &change{state: s, partition: p, log: log}, wire.None
 }

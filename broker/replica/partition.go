@@ -207,6 +207,14 @@ func (p *Partition) leaveFailedDir() bool {
 	return failed
 }
 
+// leaveBrokenLog marks the partition offline, whatever its log is.
+func (p *Partition) leaveBrokenLog() {
+	p.leadership.Lock()
+	p.offline.Store(true)
+	p.leadership.Unlock()
+	p.waiting.notifyAll(p)
+}
+
 // retire ends the role of a replica that is being deleted: whoever still holds it can neither append nor read.
 func (p *Partition) retire() {
 	p.leadership.Lock()

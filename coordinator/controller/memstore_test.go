@@ -20,6 +20,7 @@ type tree struct {
 	nodes    map[string]*treeNode
 	children map[string]map[string]bool
 	sessions []*session
+	disarmed []func() // Arm the watches again that the running multi has fired.
 }
 
 type treeNode struct {
@@ -166,6 +167,7 @@ func (t *tree) fireLocked(p string, kind WatchKind) []func() {
 	for _, s := range t.sessions {
 		if s.armed[k] {
 			delete(s.armed, k)
+			t.disarmed = append(t.disarmed, func() { s.armed[k] = true })
 			if fn := s.watches[k]; fn != nil && !s.expired {
 				out = append(out, fn)
 			}
@@ -217,8 +219,10 @@ func (t *tree) multiLocked(ops []Op, owner map[int]*session) ([]OpResult, []func
 	results := make([]OpResult, len(ops))
 	var fired []func()
 	t.zxid++
+	t.disarmed = nil
 	for i, op := range ops {
 		if err := t.checkLocked(op); err != nil {
+			run(t.disarmed)
 			for p, n := range saved { // Undo.
 				if n == nil {
 					delete(t.nodes, p)

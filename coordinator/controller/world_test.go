@@ -46,7 +46,7 @@ type member struct {
 	// down: connections fail. refuse: with a refusal. resets: so many are reset before that. hang: requests are not answered. conns: open connections.
 	down, refuse, hang bool
 	resets             int
-	refusals           int // So many registrations fail.
+	refusals           int  // So many registrations fail.
 	foreign            bool // Apache's: it makes no znode for its session.
 	conns              []*memConn
 	errors             map[string]wire.Error // Answers by "API topic-partition" or "API".

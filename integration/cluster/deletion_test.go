@@ -58,7 +58,7 @@ func waitGone(t *testing.T, c *cluster.Cluster, topic string) {
 // deletion starts three brokers and a topic with replicas on the controller and another broker, kills that one, and asks for the topic's deletion.
 func deletion(t *testing.T) (c *cluster.Cluster, controller, dead int32) {
 	t.Helper()
-	c = cluster.Start(t)
+	c = cluster.Start(t, cluster.Patience(10*time.Minute))
 	controller, _ = c.Controller()
 	dead = controller%3 + 1
 	admin := c.Admin(t, func(config *sarama.Config) { config.Admin.Timeout, config.Admin.Retry.Max = time.Second, 0 })

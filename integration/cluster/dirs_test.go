@@ -3,11 +3,11 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
@@ -84,14 +84,12 @@ func TestLogDirectoryFails(t *testing.T) {
 	require.ErrorContains(t, b.Err(), "every log directory has failed")
 }
 
-// dirsOf maps the partitions of a topic that a broker has to the directory each is in.
-func dirsOf(c *cluster.Cluster, id int32, topic string) map[int32]string {
-	out := map[int32]string{}
+// dirsOf maps the topics of which a broker has partition 0 to the directory that is in.
+func dirsOf(c *cluster.Cluster, id int32) map[string]string {
+	out := map[string]string{}
 	for p := range c.Broker(id).Replicas().All() {
-		if tp := p.TopicPartition(); tp.Topic == topic {
-			if log := p.Log(); log != nil {
-				out[tp.Partition] = log.Dir()
-			}
+		if log := p.Log(); log != nil && p.TopicPartition().Partition == 0 {
+			out[p.TopicPartition().Topic] = log.Dir()
 		}
 	}
 	return out
@@ -101,112 +99,93 @@ func dirsOf(c *cluster.Cluster, id int32, topic string) map[int32]string {
 // other is served, and takes the partitions of new topics. Whole again, it has everything. With both broken the broker says so and doesn't start.
 func TestStartWithAFailedDirectory(t *testing.T) {
 	t.Parallel()
-	const partitions = 4
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	c := cluster.Start(t, cluster.Brokers(2), cluster.BrokerSet(1, "log.dirs", one+","+two))
+	c := cluster.Start(t, cluster.Brokers(2), cluster.BrokerSet(1, "log.dirs", one+","+two), cluster.Set("auto.leader.rebalance.enable", "false"))
 	admin := c.Admin(t)
-	assigned := func(replicas ...int32) map[int32][]int32 {
-		out := map[int32][]int32{}
-		for p := range int32(partitions) {
-			out[p] = replicas
+	create := func(replicas []int32, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			require.NoError(t, admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: map[int32][]int32{0: replicas}}, false))
+			c.WaitISR(cluster.TP(name, 0), replicas...)
+			c.WaitTopic(name, 1)
 		}
-		return out
 	}
-	create := func(name string, replicas ...int32) {
+	send := func(topic, text string) {
 		t.Helper()
-		require.NoError(t, admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignment: assigned(replicas...)}, false))
-		c.WaitTopic(name, partitions)
+		producer := c.SyncProducer(t, manual, func(config *sarama.Config) { // with few attempts at metadata: a topic without a leader is no news
+			config.Producer.Retry.Max, config.Producer.Retry.Backoff, config.Metadata.Retry.Backoff = 100, 20*time.Millisecond, 20*time.Millisecond
+		})
+		_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(text)})
+		require.NoError(t, err)
 	}
-	create("solo", 1)
-	create("pair", 1, 2)
-	send := func(topic string, partition int32, text string) {
-		t.Helper()
-		sender(t, c, cluster.TP(topic, partition))(text)
+	solo, pairs := []string{"solo-a", "solo-b"}, []string{"pair-a", "pair-b"}
+	create([]int32{1}, solo...)
+	create([]int32{1, 2}, pairs...)
+	for _, topic := range slices.Concat(solo, pairs) {
+		send(topic, "before")
 	}
-	for p := range int32(partitions) {
-		send("solo", p, fmt.Sprint("before ", p))
-		send("pair", p, fmt.Sprint("before ", p))
-		c.WaitISR(cluster.TP("pair", p), 1, 2)
+	before := dirsOf(c, 1)
+	for _, both := range [][]string{solo, pairs} {
+		require.NotEqual(t, before[both[0]], before[both[1]], "one in each")
 	}
-	solo, pair := dirsOf(c, 1, "solo"), dirsOf(c, 1, "pair")
-	require.Contains(t, slices.Collect(maps.Values(solo)), one)
-	require.Contains(t, slices.Collect(maps.Values(solo)), two)
 	c.Stop(1)
 	undo := c.FailLogDir(1, one)
 	c.Start(1)
 	c.WaitReady()
 
 	conn := c.Dial(t, 1)
-	for p := range int32(partitions) {
-		if solo[p] == two {
-			c.WaitLeader(cluster.TP("solo", p), 1)
-			send("solo", p, "with one directory")
-		} else {
-			c.WaitNoLeader(cluster.TP("solo", p))
-			require.Equal(t, []int32{1}, state(t, c, "solo", p).ISR, "who has the records")
-			c.Wait("the partition to answer KAFKA_STORAGE_ERROR", func() error {
-				if code := offsetCode(t, conn, "solo", p); code != wire.KafkaStorageError {
-					return errors.New(code.Name())
-				}
-				return nil
-			})
+	for _, topic := range solo {
+		tp := cluster.TP(topic, 0)
+		if before[topic] == two {
+			c.WaitLeader(tp, 1)
+			send(topic, "with one directory")
+			continue
 		}
-		c.WaitLeader(cluster.TP("pair", p), 2)
-		if pair[p] == two {
-			c.WaitISR(cluster.TP("pair", p), 1, 2)
-		} else {
-			c.WaitISR(cluster.TP("pair", p), 2)
-		}
-		send("pair", p, "with one directory")
+		c.WaitNoLeader(tp)
+		require.Equal(t, []int32{1}, state(t, c, topic, 0).ISR, "who has the records")
+		c.Wait("the partition to answer KAFKA_STORAGE_ERROR", func() error {
+			if code := offsetCode(t, conn, topic, 0); code != wire.KafkaStorageError {
+				return errors.New(code.Name())
+			}
+			return nil
+		})
+		require.NoDirExists(t, filepath.Join(two, topic+"-0"), "an empty log in place of the one that can't be read")
 	}
-	create("new", 1)
-	for p, dir := range dirsOf(c, 1, "new") {
-		require.Equal(t, two, dir)
-		send("new", p, "new")
-	}
-	entries, err := os.ReadDir(two)
-	require.NoError(t, err)
-	for _, e := range entries {
-		for p, dir := range solo {
-			require.False(t, dir == one && e.Name() == fmt.Sprint("solo-", p), "an empty log in place of the one that can't be read")
+	for _, topic := range pairs {
+		tp := cluster.TP(topic, 0)
+		c.WaitLeader(tp, 2)
+		send(topic, "with one directory")
+		if before[topic] == two {
+			c.WaitISR(tp, 1, 2)
+		} else {
+			c.WaitISR(tp, 2)
+			require.NoDirExists(t, filepath.Join(two, topic+"-0"))
 		}
+	}
+	create([]int32{1}, "new-a", "new-b")
+	for _, topic := range []string{"new-a", "new-b"} {
+		require.Equal(t, two, dirsOf(c, 1)[topic])
+		send(topic, "new")
 	}
 	described, err := admin.DescribeLogDirs([]int32{1})
 	require.NoError(t, err)
 	found := map[string]sarama.KError{}
 	for _, dir := range described[1] {
 		found[dir.Path] = dir.ErrorCode
-		if dir.Path == one {
-			require.Empty(t, dir.Topics)
-		}
+		require.Equal(t, dir.Path == two, len(dir.Topics) > 0)
 	}
 	require.Equal(t, map[string]sarama.KError{one: sarama.ErrKafkaStorageError, two: sarama.ErrNoError}, found)
 
 	c.Stop(1)
 	undoOther := c.FailLogDir(1, two)
-	err = c.TryStart(1)
-	require.ErrorContains(t, err, "log director")
+	require.ErrorContains(t, c.TryStart(1), "log director")
 	undoOther()
 	undo()
 	c.Start(1)
-	for p := range int32(partitions) {
-		c.WaitLeader(cluster.TP("solo", p), 1)
-		c.WaitISR(cluster.TP("pair", p), 1, 2)
+	for _, topic := range slices.Concat(solo, pairs) {
+		c.WaitISR(cluster.TP(topic, 0), map[bool][]int32{true: {1}, false: {1, 2}}[slices.Contains(solo, topic)]...)
+		records := readAll(t, c, topic, 1)
+		require.Equal(t, 1, records["before"], topic)
+		require.Equal(t, slices.Contains(pairs, topic) || before[topic] == two, records["with one directory"] == 1, topic)
 	}
-	for topic, more := range map[string]int{"solo": count(solo, two), "pair": partitions} {
-		records := readAll(t, c, topic, partitions)
-		require.Equal(t, more, records["with one directory"], topic)
-		for p := range partitions {
-			require.Equal(t, 1, records[fmt.Sprint("before ", p)], topic)
-		}
-	}
-}
-
-func count(dirs map[int32]string, of string) (n int) {
-	for _, dir := range dirs {
-		if dir == of {
-			n++
-		}
-	}
-	return n
 }

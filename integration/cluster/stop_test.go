@@ -94,8 +94,9 @@ func TestNobodyTakesOver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := cluster.Start(t)
 			sender(t, c, replicated(t, c, "orders"))("kept")
-			require.LessOrEqual(t, stopTime(c, c.IDs()...), 5*time.Second)
-			for _, id := range c.IDs() {
+			ids := c.IDs()
+			require.LessOrEqual(t, stopTime(c, ids...), 2*time.Second)
+			for _, id := range ids {
 				require.NoError(t, c.TryStart(id))
 			}
 			c.WaitReady()
@@ -104,12 +105,13 @@ func TestNobodyTakesOver(t *testing.T) {
 	})
 }
 
-// A replica that lives may still catch up: the broker that stops waits for it, as Kafka's does, but not after its last attempt.
+// While a replica lives that could take over, the broker that stops tries again, as Kafka's does, but doesn't pause after its last attempt. Whether that helps is another matter: from
+// inter.broker.protocol.version 2.7 on no replica joins an ISR whose leader stops (KIP-841, as Kafka has it).
 func TestControlledShutdownTriesAgain(t *testing.T) {
 	t.Parallel()
-	lagging := func(t *testing.T) (c *cluster.Cluster, tp cluster.TopicPartition, leader, follower int32, undo func()) {
+	lagging := func(t *testing.T, options ...cluster.Option) (c *cluster.Cluster, tp cluster.TopicPartition, leader, follower int32, undo func()) {
 		t.Helper()
-		c = cluster.Start(t)
+		c = cluster.Start(t, options...)
 		controller, _ := c.Controller()
 		leader, follower = controller%3+1, (controller+1)%3+1
 		require.NoError(t, c.Admin(t).CreateTopic("orders", &sarama.TopicDetail{
@@ -125,7 +127,7 @@ func TestControlledShutdownTriesAgain(t *testing.T) {
 	t.Run("it catches up", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			c, tp, leader, follower, undo := lagging(t)
+			c, tp, leader, follower, undo := lagging(t, cluster.Set("inter.broker.protocol.version", "2.6"))
 			time.AfterFunc(2*time.Second, undo)
 			took := stopTime(c, leader)
 			require.InDelta(t, 5*time.Second, took, float64(2*time.Second), "one pause")

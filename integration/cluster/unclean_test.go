@@ -99,9 +99,11 @@ func (b *bereft) set(kind sarama.ConfigResourceType, name, value string) {
 func TestUncleanElectionIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	for name, place := range map[string]func(b *bereft) (kind sarama.ConfigResourceType, name string){
-		"topic":                   func(*bereft) (sarama.ConfigResourceType, string) { return sarama.TopicResource, "orders" },
-		"all brokers":             func(*bereft) (sarama.ConfigResourceType, string) { return sarama.BrokerResource, "" },
-		"the controller's broker": func(b *bereft) (sarama.ConfigResourceType, string) { return sarama.BrokerResource, fmt.Sprint(b.controller) },
+		"topic":       func(*bereft) (sarama.ConfigResourceType, string) { return sarama.TopicResource, "orders" },
+		"all brokers": func(*bereft) (sarama.ConfigResourceType, string) { return sarama.BrokerResource, "" },
+		"the controller's broker": func(b *bereft) (sarama.ConfigResourceType, string) {
+			return sarama.BrokerResource, fmt.Sprint(b.controller)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

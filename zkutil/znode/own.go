@@ -41,7 +41,9 @@ func DecodeOwnBroker(data []byte) (OwnBroker, error) {
 
 // OwnSessionPath is the ephemeral node that a broker of ours creates together with its registration, in its session with this id. Whoever replaces the
 // registration deletes it in the same transaction, so that it exists as long as the registration that this session made.
-func OwnSessionPath(id int64) string { return OwnSessionsPath + "/" + strconv.FormatUint(uint64(id), 16) }
+func OwnSessionPath(id int64) string {
+	return OwnSessionsPath + "/" + strconv.FormatUint(uint64(id), 16)
+}
 
 // OwnSession is the content of /prekraft/sessions/<session>.
 type OwnSession struct {
