@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,9 @@ func TestMovesUnderWay(t *testing.T) {
 		require.Contains(t, text, want)
 	}
 }
+
+// topicVersion is the data version of the topic's znode in a line of dump.
+var topicVersion = regexp.MustCompile(`^(/brokers/topics/heavy persistent) v\d+`)
 
 // movesUnderWay tells what the tool said, and what was in ZooKeeper and in the directories.
 func movesUnderWay(t *testing.T, m maker) (story []string) {
@@ -117,9 +121,10 @@ func movesUnderWay(t *testing.T, m maker) (story []string) {
 			return err == nil && strings.Contains(string(data), `"adding_replicas":{}`) == !strings.HasPrefix(want[len(want)-1], "3/")
 		}, c.nodes[0].p.tail)
 		for _, line := range dump(t, conn, c, chroot) {
-			for _, prefix := range []string{"/admin", "/brokers/topics/heavy ", "/config/brokers/", "/config/topics/heavy "} {
+			for _, prefix := range []string{"/admin", "/brokers/topics/heavy ", "/brokers/topics/heavy/partitions/0/state", "/config/brokers/", "/config/topics/heavy "} {
 				if strings.HasPrefix(line, prefix) {
-					story = append(story, line)
+					// Apache writes what the topic's znode has already once more when a move is cancelled or there is nothing to move; our controller doesn't.
+					story = append(story, topicVersion.ReplaceAllString(line, "$1"))
 				}
 			}
 		}
