@@ -5,7 +5,8 @@
 //	datadir    Apache's broker starts on our data directory, ours on Apache's
 //	kcat       librdkafka: keys, codecs, metadata, offsets, the idempotent producer
 //	packages   the machine's package index through kcat and sarama, each codec, with kill -9 of everything in the middle
-//	mixed      Apache's broker under our controller, our broker under Apache's
+//	mixed      Apache's broker under our controller, our broker under Apache's; replicas on both at an old and at the present inter.broker.protocol.version
+//	reassign   moves between brokers and directories by kafka-reassign-partitions, in the middle and at the end, on Apache's brokers and on ours
 //	franz/     franz-go, in a module of its own
 //
 // Plain `go test ./...` compiles the package and skips it: the tests run when PREKRAFT_INTEROP is set, which integration/scripts/interop.sh does. Apache's jars are fetched

@@ -22,7 +22,7 @@ section() { # NAME DIRECTORY ARGS...
   skipped=$((skipped + $(grep -c 'SKIPPED' "$log")))
 }
 skipped=0
-section "Apache Kafka, kcat, sarama" integration/interop -timeout 20m . "$@"
+section "Apache Kafka, kcat, sarama" integration/interop -timeout 45m . "$@"
 section "franz-go" integration/interop/franz -timeout 5m ./... "$@"
 if [ $skipped -gt 0 ]; then printf '\n*** interop: %d SKIPPED (see above); what ran proves less ***\n\n' "$skipped" >&2; fi
 [ $failed -eq 0 ] && echo "interop: passed" || echo "interop: FAILED" >&2

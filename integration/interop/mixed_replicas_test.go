@@ -22,33 +22,38 @@ import (
 	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
-// TestMixedOldProtocol runs three brokers of both makers at inter.broker.protocol.version 2.6, as in the middle of an upgrade: followers ask for the end of their epoch before they fetch,
-// leaders write their ISRs into ZooKeeper themselves. One maker's broker is alone, and controller until it is killed; each maker leads and follows. Nothing acked is lost, what wasn't
-// is cut off alike, and in the end the replicas' files are the same.
-func TestMixedOldProtocol(t *testing.T) {
+// TestMixedReplicas runs three brokers of both makers in one cluster, with replicas on all of them. One maker's broker is alone, and controller until it is killed; each maker leads and
+// follows. Nothing acked is lost, what wasn't is cut off alike, and in the end the replicas' files are the same.
+//
+// At inter.broker.protocol.version 2.6, as in the middle of an upgrade, followers ask for the end of their epoch before they fetch, and leaders write their ISRs into ZooKeeper themselves; at
+// 3.9 Fetch tells where logs diverge, and leaders ask the controller.
+func TestMixedReplicas(t *testing.T) {
 	z := apacheZooKeeper(t)
 	conn := connect(t, z.address)
-	for _, makers := range [][3]maker{{ours, apache, apache}, {apache, ours, ours}} {
-		t.Run(fmt.Sprintf("controller %s then %s", makers[0], makers[1]), func(t *testing.T) {
-			m := &oldMix{cluster: &cluster{t: t}, conn: conn, chroot: "/old-" + string(makers[0])}
-			for i, maker := range makers {
-				// Broker 3 is paused for long, and must not lose its session by that.
-				timeout := []string{"10000", "10000", "60000"}[i]
-				n := newNode(t, maker, z.address+m.chroot, int32(i+1), "inter.broker.protocol.version=2.6", "min.insync.replicas=2", "replica.lag.time.max.ms=3000",
-					"auto.leader.rebalance.enable=false", "zookeeper.session.timeout.ms="+timeout)
-				m.nodes = append(m.nodes, n)
-				n.start()
-			}
-			m.agreed()
-			m.run()
-		})
+	for _, version := range []string{"2.6", "3.9"} {
+		for _, makers := range [][3]maker{{ours, apache, apache}, {apache, ours, ours}} {
+			t.Run(fmt.Sprintf("%s controller %s then %s", version, makers[0], makers[1]), func(t *testing.T) {
+				m := &mix{cluster: &cluster{t: t}, conn: conn, old: version == "2.6", chroot: fmt.Sprintf("/mixed-%s-%s", version, makers[0])}
+				for i, maker := range makers {
+					// Broker 3 is paused for long, and must not lose its session by that.
+					timeout := []string{"10000", "10000", "60000"}[i]
+					n := newNode(t, maker, z.address+m.chroot, int32(i+1), "inter.broker.protocol.version="+version, "min.insync.replicas=2", "replica.lag.time.max.ms=3000",
+						"auto.leader.rebalance.enable=false", "zookeeper.session.timeout.ms="+timeout)
+					m.nodes = append(m.nodes, n)
+					n.start()
+				}
+				m.agreed()
+				m.run()
+			})
+		}
 	}
 }
 
-// oldMix is such a cluster, with what was acked to its writers.
-type oldMix struct {
+// mix is such a cluster, with what was acked to its writers.
+type mix struct {
 	*cluster
 	conn   *zk.Conn
+	old    bool // ISRs are written by leaders, topics have no ids
 	chroot string
 	acked  [len(keptReplicas)]map[int64]string
 }
@@ -58,7 +63,7 @@ var keptReplicas = [...][]int32{{1, 2, 3}, {2, 1, 3}, {3, 1, 2}, {1, 3, 2}, {2, 
 
 const keptTopic = "kept"
 
-func (m *oldMix) run() {
+func (m *mix) run() {
 	t := m.t
 	replicas, small := map[int32][]int32{}, "20000"
 	for p, r := range keptReplicas {
@@ -86,14 +91,14 @@ func (m *oldMix) run() {
 	m.readBack()
 }
 
-func (m *oldMix) get(path string) string {
+func (m *mix) get(path string) string {
 	m.t.Helper()
 	data, _, err := m.conn.Get(m.chroot + path)
 	require.NoError(m.t, err, path)
 	return string(data)
 }
 
-func (m *oldMix) state(topic string, partition int32) znode.PartitionState {
+func (m *mix) state(topic string, partition int32) znode.PartitionState {
 	m.t.Helper()
 	state, err := znode.DecodePartitionState([]byte(m.get(znode.PartitionStatePath(znode.TopicPartition{Topic: topic, Partition: partition}))))
 	require.NoError(m.t, err)
@@ -101,7 +106,7 @@ func (m *oldMix) state(topic string, partition int32) znode.PartitionState {
 }
 
 // tails are the ends of all brokers' logs.
-func (m *oldMix) tails() string {
+func (m *mix) tails() string {
 	var b strings.Builder
 	for _, n := range m.nodes {
 		fmt.Fprintf(&b, "--- broker %d (%s)\n%s\n", n.id, n.maker, n.p.tail())
@@ -110,7 +115,7 @@ func (m *oldMix) tails() string {
 }
 
 // isr waits for an ISR in ZooKeeper.
-func (m *oldMix) isr(topic string, partition int32, want ...int32) znode.PartitionState {
+func (m *mix) isr(topic string, partition int32, want ...int32) znode.PartitionState {
 	m.t.Helper()
 	eventually(m.t, fmt.Sprintf("the ISR %v of %s-%d", want, topic, partition), func() bool {
 		isr := slices.Clone(m.state(topic, partition).ISR)
@@ -121,7 +126,7 @@ func (m *oldMix) isr(topic string, partition int32, want ...int32) znode.Partiti
 }
 
 // told waits until a broker's metadata has an ISR.
-func (m *oldMix) told(n *node, topic string, partition int32, want ...int32) {
+func (m *mix) told(n *node, topic string, partition int32, want ...int32) {
 	m.t.Helper()
 	var got []int32
 	eventually(m.t, fmt.Sprintf("broker %d to be told of the ISR %v of %s-%d", n.id, want, topic, partition), func() bool {
@@ -145,7 +150,7 @@ func (m *oldMix) told(n *node, topic string, partition int32, want ...int32) {
 }
 
 // write sends numbered records to each partition of the topic, each again until it is acked, until it is stopped.
-func (m *oldMix) write() (stop func()) {
+func (m *mix) write() (stop func()) {
 	config := saramaConfig()
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	config.Producer.Timeout = config.Net.ReadTimeout / 2
@@ -178,13 +183,13 @@ func (m *oldMix) write() (stop func()) {
 	})
 }
 
-func (m *oldMix) signal(n *node, s syscall.Signal) {
+func (m *mix) signal(n *node, s syscall.Signal) {
 	m.t.Helper()
 	require.NoError(m.t, n.p.cmd.Process.Signal(s))
 }
 
-// shrinkAndExpand pauses a follower of either maker's leader: the leaders take it out of the ISR, and in again, without the controller, which then is told.
-func (m *oldMix) shrinkAndExpand() {
+// shrinkAndExpand pauses a follower of either maker's leader: the leaders take it out of the ISR, and in again. The controller tells everybody; with the old protocol it has to be told itself.
+func (m *mix) shrinkAndExpand() {
 	paused := m.nodes[2]
 	before := []znode.PartitionState{m.isr(keptTopic, 0, 1, 2, 3), m.isr(keptTopic, 1, 1, 2, 3)}
 	_, stat, err := m.conn.Exists(m.chroot + "/isr_change_notification")
@@ -192,7 +197,7 @@ func (m *oldMix) shrinkAndExpand() {
 	m.signal(paused, syscall.SIGSTOP)
 	for p, was := range before {
 		now := m.isr(keptTopic, int32(p), 1, 2)
-		require.Equal(m.t, []any{was.Leader, was.LeaderEpoch, was.ControllerEpoch}, []any{now.Leader, now.LeaderEpoch, now.ControllerEpoch}, "the leader wrote it")
+		require.Equal(m.t, []any{was.Leader, was.LeaderEpoch, was.ControllerEpoch}, []any{now.Leader, now.LeaderEpoch, now.ControllerEpoch}, "no election")
 	}
 	require.Contains(m.t, m.get("/brokers/ids/3"), "endpoints", "it lives still")
 	for p := range before {
@@ -207,6 +212,9 @@ func (m *oldMix) shrinkAndExpand() {
 			m.told(n, keptTopic, int32(p), 1, 2, 3)
 		}
 	}
+	if !m.old {
+		return
+	}
 	eventually(m.t, "the notifications to be taken away", func() bool {
 		names, now, err := m.conn.Children(m.chroot + "/isr_change_notification")
 		return err == nil && len(names) == 0 && now.Cversion > stat.Cversion
@@ -214,7 +222,7 @@ func (m *oldMix) shrinkAndExpand() {
 }
 
 // whole waits until every replica of the topic is in the ISR.
-func (m *oldMix) whole() {
+func (m *mix) whole() {
 	m.t.Helper()
 	for p := range keptReplicas {
 		m.isr(keptTopic, int32(p), 1, 2, 3)
@@ -222,7 +230,7 @@ func (m *oldMix) whole() {
 }
 
 // killWithTail kills a leader that has records that its paused followers haven't; when it is back it must have cut them off.
-func (m *oldMix) killWithTail(id int32) {
+func (m *mix) killWithTail(id int32) {
 	t := m.t
 	t.Helper()
 	m.whole()
@@ -271,7 +279,7 @@ func (m *oldMix) killWithTail(id int32) {
 }
 
 // lead has the preferred leader of a partition lead.
-func (m *oldMix) lead(partition, id int32) {
+func (m *mix) lead(partition, id int32) {
 	m.t.Helper()
 	if _, err := m.admin(m.t).ElectLeaders(sarama.PreferredElection, map[string][]int32{keptTopic: {partition}}); err != nil {
 		m.t.Logf("elect: %v", err)
@@ -294,7 +302,7 @@ func (r *raw) produceTo(topic string, partition int32, acks int16, value string)
 }
 
 // sameFiles waits until the replicas' segments, one after the other, are the same bytes.
-func (m *oldMix) sameFiles() {
+func (m *mix) sameFiles() {
 	m.t.Helper()
 	for p := range keptReplicas {
 		var all [3][]byte
@@ -325,7 +333,7 @@ func segments(t testing.TB, dir string) []byte {
 }
 
 // readBack wants every acked record where it was acked.
-func (m *oldMix) readBack() {
+func (m *mix) readBack() {
 	client := newClient(m.t, m.addresses()...)
 	for p, acked := range m.acked {
 		require.NotEmpty(m.t, acked)
@@ -340,13 +348,13 @@ func (m *oldMix) readBack() {
 }
 
 // administer makes a topic, grows it, moves a partition to other brokers and deletes the topic.
-func (m *oldMix) administer(topic string) {
+func (m *mix) administer(topic string) {
 	t := m.t
 	t.Helper()
 	admin := m.admin(t)
 	require.NoError(t, admin.CreateTopic(topic, assigned(map[int32][]int32{0: {1, 2}, 1: {2, 3}, 2: {3, 1}}), false))
 	m.led(topic, 3)
-	require.NotContains(t, m.get(znode.TopicPath(topic)), "topic_id")
+	require.Equal(t, m.old, !strings.Contains(m.get(znode.TopicPath(topic)), "topic_id"))
 	require.NoError(t, admin.CreatePartitions(topic, 5, [][]int32{{1, 2}, {2, 3}}, false))
 	m.led(topic, 5)
 	config := saramaConfig()
