@@ -19,8 +19,8 @@ func networkConfig(c *config.Config, o *Options) (network.Config, error) {
 		MaxRequestSize: c.Int(config.SocketRequestMaxBytes),
 		QueuedMaxBytes: c.Long(config.QueuedMaxRequestBytes),
 		IdleTimeout:    c.Duration(config.ConnectionsMaxIdleMs),
-		SendBuffer:     c.Int(config.SocketSendBufferBytes),
-		ReceiveBuffer:  c.Int(config.SocketReceiveBufferBytes),
+		SendBuffer:     socketBuffer(c, config.SocketSendBufferBytes),
+		ReceiveBuffer:  socketBuffer(c, config.SocketReceiveBufferBytes),
 	}
 	limits := networkLimits(c)
 	n.Limits = &limits
@@ -34,6 +34,15 @@ func networkConfig(c *config.Config, o *Options) (network.Config, error) {
 		})
 	}
 	return n, nil
+}
+
+// socketBuffer is the size of a socket's buffer if somebody has given one, else 0: the system then lets it grow with what the connection carries. Kafka's defaults of 64 and 100 KiB are fixed
+// sizes, with which a megabyte takes a dozen turns of sleeping and waking on either side.
+func socketBuffer(c *config.Config, key config.IntKey) int {
+	if !c.Given(string(key)) {
+		return 0
+	}
+	return c.Int(key)
 }
 
 // networkLimits are the connection limits, which may change while the broker runs.

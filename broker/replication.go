@@ -17,10 +17,8 @@ func (b *Broker) newReplicas() {
 	isr := peers.NewControllerLink(peers.Config{
 		Dial: b.options.Dial, ClientID: fmt.Sprint(b.id), ConnectTimeout: c.Duration(config.ControllerSocketTimeoutMs), RequestTimeout: c.Duration(config.RequestTimeoutMs),
 	}, b.metadata, b.controlListener())
-	fetching := peers.Config{Dial: b.options.Dial, ConnectTimeout: c.Duration(config.ReplicaSocketTimeoutMs), RequestTimeout: c.Duration(config.ReplicaSocketTimeoutMs), Inline: true}
-	if c.IsSet(string(config.ReplicaSocketReceiveBufferBytes)) {
-		fetching.ReceiveBuffer = c.Int(config.ReplicaSocketReceiveBufferBytes)
-	}
+	fetching := peers.Config{Dial: b.options.Dial, ConnectTimeout: c.Duration(config.ReplicaSocketTimeoutMs), RequestTimeout: c.Duration(config.ReplicaSocketTimeoutMs), Inline: true,
+		ReceiveBuffer: socketBuffer(c, config.ReplicaSocketReceiveBufferBytes)}
 	leading, following := replicationThrottle(c), replicationThrottle(c)
 	moving := replica.NewThrottle(c.Int(config.AlterLogDirsReplicationQuotaWindowNum), c.Duration(config.AlterLogDirsReplicationQuotaWindowSizeSeconds))
 	b.throttles.leader, b.throttles.follower, b.throttles.moves = leading, following, moving

@@ -22,7 +22,7 @@ func replicationDefs() []Def {
 		integerTime(ReplicaSocketTimeoutMs, "30000", High, ReadOnly, anyValue,
 			"Network timeout of a follower's requests. At least replica.fetch.wait.max.ms."),
 		integer(ReplicaSocketReceiveBufferBytes, "65536", High, ReadOnly, anyValue,
-			"Receive buffer of a follower's sockets in bytes. -1: the operating system's default."),
+			"Receive buffer of a follower's sockets in bytes. -1, or not given: the operating system's, which grows with what the connection carries."),
 		integer(NumReplicaFetchers, "1", High, ClusterWide, anyValue,
 			"Fetchers per source broker. More use more connections and more of the disks."),
 		longTime(ReplicaHighWatermarkCheckpointIntervalMs, "5000", High, ReadOnly, anyValue,
