@@ -131,18 +131,25 @@ func (b *Builder) add(offset, timestamp int64, key, value []byte, headers []Reco
 		return fmt.Errorf("%w: record of %d bytes", ErrBatchTooLarge, size)
 	}
 
-	// Key and value are large, so they go to the encoder as they are; what stands between them goes through scratch.
 	s := appendVarint(b.scratch[:0], size)
 	s = append(s, 0) // attributes
 	s = appendVarint(s, timestampDelta)
 	s = appendVarint(s, offsetDelta)
 	s = appendVarint(s, lengthOf(key))
-	err := b.write(s, key)
-	s = appendVarint(s[:0], lengthOf(value))
-	if err == nil {
-		err = b.write(s, value)
+	var err error
+	if size <= smallRecord {
+		s = append(s, key...)
+		s = appendVarint(s, lengthOf(value))
+		s = append(s, value...)
+	} else { // key and value go to the encoder as they are; what stands between them goes through scratch
+		err = b.write(s, key)
+		s = appendVarint(s[:0], lengthOf(value))
+		if err == nil {
+			err = b.write(s, value)
+		}
+		s = s[:0]
 	}
-	s = appendVarint(s[:0], int64(len(headers)))
+	s = appendVarint(s, int64(len(headers)))
 	for _, h := range headers {
 		s = appendVarint(s, int64(len(h.Key)))
 		s = append(s, h.Key...)
@@ -162,6 +169,9 @@ func (b *Builder) add(offset, timestamp int64, key, value []byte, headers []Reco
 	b.uncompressed += size + int64(varintSize(size))
 	return b.checkSize(int64(b.encoder.size() - b.start))
 }
+
+// smallRecord is the size up to which a record is put together before it goes to the encoder: a copy of so few bytes costs less than four more calls.
+const smallRecord = 512
 
 func (b *Builder) write(p, q []byte) error {
 	if err := b.encoder.write(p); err != nil {
