@@ -73,6 +73,19 @@ func BenchmarkFetch(b *testing.B) {
 	}
 }
 
+// BenchmarkCommit is an OffsetCommit of ten partitions, over one connection.
+func BenchmarkCommit(b *testing.B) {
+	c := startOne(b)
+	require.NoError(b, c.topic("orders", commitPartitions))
+	group := newCommitter(c, 0)
+	group.groups = []string{"group"}
+	require.NoError(b, group.await())
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, group.commit("group"))
+	}
+}
+
 // BenchmarkReplicatedProduce has three brokers in the process: what a batch costs all of them and the client together.
 func BenchmarkReplicatedProduce(b *testing.B) {
 	for _, s := range append(shapes(), shape{"one record", 1}) {

@@ -39,6 +39,7 @@ func suites() []suite {
 		{"shutdown", "controlled shutdown of a broker with 1,000 partitions RF 3", (*bench).shutdown},
 		{"restart", "one of three brokers with 5,000 partitions ends and comes back", (*bench).restart},
 		{"idlefollower", "processor time of a broker that follows 5,000 idle partitions", (*bench).idleFollower},
+		{"versus", "only with -against: another build beside this one under commits and replication, in turn", (*bench).versus},
 	}
 }
 
@@ -52,6 +53,8 @@ type bench struct {
 	realZooKeeper bool
 	logLevel      string
 	keep          bool
+	against       string // another build, for versus
+	loads         string // of versus
 
 	figures []figure
 }
@@ -71,6 +74,8 @@ func main() {
 	flag.Float64Var(&b.gb, "gb", 1, "gigabytes per run")
 	flag.BoolVar(&b.realZooKeeper, "real-zookeeper", false, "failover, shutdown, restart and idlefollower with Apache's ZooKeeper")
 	flag.StringVar(&b.logLevel, "log-level", "error", "of the brokers, into broker.err")
+	flag.StringVar(&b.against, "against", "", "another binary, which versus compares the one under test with")
+	flag.StringVar(&b.loads, "loads", "", "of versus, comma separated (default: all)")
 	flag.BoolVar(&b.keep, "keep", false, "keep the brokers' directories")
 	flag.Parse()
 	var err error
@@ -80,7 +85,7 @@ func main() {
 	}
 	failed := false
 	for _, s := range suites() {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), s.name) {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), s.name) || *only == "" && s.name == "versus" {
 			continue
 		}
 		fmt.Printf("## %s: %s\n", s.name, s.what)
