@@ -118,8 +118,9 @@ func (l *offsetsLog) Append(partition int32, batch []byte, acks int16, timeout t
 		done(-1, replica.CodeOf(err))
 		return
 	case acks == -1:
-		l.replicas.AwaitReplicas([]replica.ProduceWait{{Partition: p, Required: info.LastOffset + 1}}, timeout, func(items []replica.ProduceWait) {
+		l.replicas.AwaitReplicas([]replica.ProduceWait{{Partition: p, Required: info.LastOffset + 1}}, timeout, func(items []replica.ProduceWait) replica.Sender {
 			done(info.FirstOffset, items[0].Code)
+			return nil
 		})
 	default:
 		done(info.FirstOffset, wire.None)

@@ -9,6 +9,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/prekraft/prekraft/broker/commitlog"
@@ -76,16 +77,30 @@ func (h *Handlers) produce(r *network.Request, req *wire.ProduceRequest) {
 	case len(waits) == 0:
 		r.Reply(resp)
 	default:
-		h.deps.Replicas.AwaitReplicas(waits, time.Duration(req.TimeoutMs)*time.Millisecond, func(items []replica.ProduceWait) {
+		h.deps.Replicas.AwaitReplicas(waits, time.Duration(req.TimeoutMs)*time.Millisecond, func(items []replica.ProduceWait) replica.Sender {
 			for i := range items {
 				if waitSlots[i].ErrorCode = items[i].Code; items[i].Code != wire.None {
 					waitSlots[i].BaseOffset = -1
 				}
 			}
+			r.Hold()
 			r.Reply(resp)
+			return r.Conn
 		})
 	}
-	// The producer has its answer (or waits for replicas): now those who wait for its records.
+	// The producer has its answer (or waits for replicas): now those who wait for its records. They get all at once that came with one read.
+	if r.Follows() {
+		for _, one := range appended {
+			one.partition.Appended()
+		}
+		later := slices.Clone(appended)
+		r.Defer(func() { notify(later) })
+		return
+	}
+	notify(appended)
+}
+
+func notify(appended []produced) {
 	for _, one := range appended {
 		one.partition.Notify(one.advanced)
 	}

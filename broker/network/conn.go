@@ -47,6 +47,7 @@ type Conn struct {
 	readAt   time.Time   // of the last successful read
 	idle     idleRead    // the state of waiting without a buffer
 	few      [16]byte    // for waiting where that is not possible
+	deferred []func()    // what requests of this API leave until those that came with them are served
 	mu       sync.Mutex  // guards the rest
 	room     *sync.Cond  // on mu; made when first waited for
 	head     *Request    // unfinished or held back requests, in order of arrival
@@ -123,6 +124,7 @@ func (c *Conn) touch(now time.Time) { c.active.Store(int64(now.Sub(c.server.star
 // run is the connection's goroutine.
 func (c *Conn) run() {
 	end := c.serve()
+	c.runDeferred()
 	c.finishSending(end)
 	c.close(end)
 	if c.in != nil {
@@ -241,7 +243,22 @@ func (c *Conn) serveFrame(frame []byte) *closeError {
 		r.timing.Pending, r.timing.Served = true, time.Now()
 	}
 	c.mu.Unlock()
+	if !r.follows || len(c.deferred) >= maxDeferred {
+		c.runDeferred()
+	}
 	return nil
+}
+
+// maxDeferred limits how many requests may be served before what the first of them deferred is done.
+const maxDeferred = 32
+
+// runDeferred does what requests have deferred. The connection's goroutine calls it before it waits for anything.
+func (c *Conn) runDeferred() {
+	for i, f := range c.deferred {
+		c.deferred[i] = nil
+		f()
+	}
+	c.deferred = c.deferred[:0]
 }
 
 // mayGoOn waits while the connection is muted and tells why it should end, if it should.

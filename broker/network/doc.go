@@ -30,6 +30,9 @@
 //     awake, else to a goroutine that lives until the queue is empty. Connections that can't be written to without
 //     waiting (TLS, an in-memory network) always take that last way.
 //
+// Who finishes several requests of one connection says so ([Request.Hold]) and has their responses sent together ([Conn.Send]). And what a request starts beside its response, such as waking
+// the followers that wait for its records, can wait for the requests of the same API that have come with it ([Request.Defer]): a process that is woken costs more than a batch.
+//
 // So a slow reader holds up itself only. A reader that takes nothing for Config.IdleTimeout is closed.
 //
 // # Memory

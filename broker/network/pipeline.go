@@ -21,13 +21,19 @@ type pieces struct{ list []piece }
 // push appends a request for order's sake and waits while too much is unfinished or unsent. It tells why the connection should
 // end, if it should.
 func (c *Conn) push(r *Request) *closeError {
-	more := c.hasFrame()
+	more, follows := c.hasFrame(), c.hasFrameOf(r.Header.APIKey)
 	c.mu.Lock()
 	for c.stopped == nil && (c.pending >= c.server.config.MaxPending || c.unsent > maxUnsent) {
 		c.attended = false
 		if c.startWritingLocked() {
 			c.mu.Unlock()
 			c.write(true)
+			c.mu.Lock()
+			continue
+		}
+		if len(c.deferred) > 0 { // it may be what finishes the requests that are waited for
+			c.mu.Unlock()
+			c.runDeferred()
 			c.mu.Lock()
 			continue
 		}
@@ -38,6 +44,7 @@ func (c *Conn) push(r *Request) *closeError {
 		return c.stopped
 	}
 	c.attended = true
+	r.follows = follows
 	r.inServe, r.corked = true, more
 	c.pending++
 	if c.tail == nil {
@@ -76,7 +83,11 @@ func (c *Conn) complete(r *Request, response []piece, failure *closeError) {
 		}
 		c.advanceLocked()
 		// The connection's goroutine sends a reply given within ServeRequest, if it goes on serving anyway.
-		writer = !(r.inServe && r.corked) && c.startWritingLocked()
+		leave := r.held
+		if r.inServe {
+			leave = r.corked
+		}
+		writer = !leave && c.startWritingLocked()
 	}
 	c.mu.Unlock()
 	if r.buf != nil {
@@ -189,6 +200,16 @@ func (c *Conn) startWritingLocked() bool {
 	return true
 }
 
+// Send sends what is ready, as far as the socket takes it without waiting. See [Request.Hold].
+func (c *Conn) Send() {
+	c.mu.Lock()
+	start := c.startWritingLocked()
+	c.mu.Unlock()
+	if start {
+		c.write(false)
+	}
+}
+
 // settle is what the connection's goroutine does before it waits: it sends what may go, and leaves later responses to
 // others.
 func (c *Conn) settle() {
@@ -198,6 +219,9 @@ func (c *Conn) settle() {
 	c.mu.Unlock()
 	if start {
 		c.write(true)
+	}
+	if len(c.deferred) > 0 {
+		c.runDeferred()
 	}
 }
 

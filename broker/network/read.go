@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/prekraft/prekraft/broker/wire"
 )
 
 // hasFrame tells whether another whole frame is buffered.
@@ -17,6 +19,11 @@ func (c *Conn) hasFrame() bool {
 	}
 	size := int32(binary.BigEndian.Uint32(c.in.b[c.from:]))
 	return size >= 0 && int64(have) >= int64(size)+4
+}
+
+// hasFrameOf tells whether another whole frame is buffered, and is a request of that API.
+func (c *Conn) hasFrameOf(key wire.APIKey) bool {
+	return c.hasFrame() && c.to-c.from >= 6 && wire.APIKey(binary.BigEndian.Uint16(c.in.b[c.from+4:])) == key
 }
 
 // nextFrame reads a frame of at most limit bytes. It is valid until the next read; when it is too large for the read buffer it has memory of its

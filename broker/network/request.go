@@ -68,6 +68,9 @@ type Request struct {
 	size   int     // of the frame, with its size field
 	timing *Timing // nil when nobody asks
 	done   func(Outcome)
+	// follows tells that a request of the same API is buffered behind this one.
+	follows bool
+	held    bool // whoever finishes it calls Conn.Send afterwards
 
 	// The rest is guarded by Conn.mu.
 
@@ -102,6 +105,18 @@ func (r *Request) Retain() {
 	r.buf = r.Conn.current
 	r.buf.retain()
 }
+
+// Follows tells whether another request of the same API has come with this one, and will be served as soon as ServeRequest returns. Then what need not be done for each of them may
+// be left to [Request.Defer].
+func (r *Request) Follows() bool { return r.follows }
+
+// Defer has f called in the connection's goroutine once the requests that came with this one are served, and before it waits for anything. It must be called within ServeRequest, and only if
+// Follows says so. Like ServeRequest, f must not wait.
+func (r *Request) Defer(f func()) { r.Conn.deferred = append(r.Conn.deferred, f) }
+
+// Hold lets the answer, which must follow, be ready without being sent: [Conn.Send] must follow that. For one who finishes several requests of a connection. Within ServeRequest it changes
+// nothing.
+func (r *Request) Hold() { r.held = true }
 
 // Reply finishes the request with resp, encoded in the request's version. resp is not used after Reply returns. A response that
 // can't be encoded closes the connection.

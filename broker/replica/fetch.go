@@ -90,6 +90,8 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 	results = make([]FetchResult, len(parts))
 	remaining := params.MaxBytes
 	minOneMessage := params.Version >= 3
+	var few [8]*Partition
+	advanced := few[:0]
 	for i := range parts {
 		r := &results[i]
 		r.Preferred = noReplica
@@ -106,7 +108,7 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 				m.submit(p.maybeExpand(params.ReplicaID))
 			}
 			if effect.advanced {
-				p.waiting.notify(p, true, false)
+				advanced = append(advanced, p)
 			}
 			if effect.logStart {
 				p.waiting.deletes.wake()
@@ -122,6 +124,7 @@ func (m *Manager) readAll(params *FetchParams, parts []FetchPartition, first boo
 		total += n
 		remaining = max(remaining-n, 0)
 	}
+	notifyAdvanced(advanced)
 	return results, total, immediate
 }
 

@@ -357,9 +357,7 @@ func (f *fetcher) process(ctx context.Context) {
 		f.manager.config.Events.Replicated(after.bytes)
 	}
 	f.manager.config.FollowerThrottle.Record(after.throttled)
-	for _, p := range after.raised {
-		p.waiting.notify(p, true, false)
-	}
+	notifyAdvanced(after.raised)
 	for _, p := range after.truncated {
 		p.waiting.notifyAll(p)
 	}

@@ -288,6 +288,9 @@ func (p *Partition) effectiveMinISR(r *role, log *commitlog.Log) int {
 	return min(log.Config().MinInsyncReplicas, max(len(r.replicas), 1))
 }
 
+// Appended has fetches in sessions visit the partition, without waking those that wait: [Partition.Notify] is still to come. A fetch that something else wakes meanwhile brings these records too.
+func (p *Partition) Appended() { p.waiting.sessions.touch() }
+
 // Notify completes the requests that an append or a moved high watermark has satisfied. Call it without any lock.
 func (p *Partition) Notify(highWatermarkAdvanced bool) {
 	p.waiting.notify(p, highWatermarkAdvanced, true)

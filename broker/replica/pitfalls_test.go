@@ -329,7 +329,7 @@ func pitfallTimeoutAfterFencing(w *world) {
 	p := w.brokers[1].partition()
 	w.write(1, 1)
 	answered := make(chan wire.Error, 1)
-	w.brokers[1].manager.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) { answered <- items[0].Code })
+	w.brokers[1].manager.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) Sender { answered <- items[0].Code; return nil })
 	w.commit(2, []int32{1, 2, 3})
 	w.deliver(1)
 	require.Equal(w.t, wire.NotLeaderOrFollower, <-answered)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,10 +16,13 @@ type ProduceWait struct {
 	Code      wire.Error // set when the wait is over
 }
 
+// Sender sends answers that are ready.
+type Sender interface{ Send() }
+
 // pendingProduce is an acks=all produce that waits. It is a value on its partitions' lists; nobody blocks for it.
 type pendingProduce struct {
 	manager *Manager
-	done    func([]ProduceWait)
+	done    func([]ProduceWait) Sender
 	claimed atomic.Bool
 	timer   *time.Timer
 	waiters []produceWaiter
@@ -35,8 +39,9 @@ type pendingProduce struct {
 
 // AwaitReplicas calls done once, with every item's code set: when each partition's high watermark has reached what the item needs, when this
 // broker no longer leads it (6, 3, 56), or, with REQUEST_TIMED_OUT for those still waiting, after timeout. done runs in the goroutine that
-// ended the wait; it may be the caller's.
-func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done func([]ProduceWait)) {
+// ended the wait; it may be the caller's. One event may end several waits: what done returns is asked to send afterwards, once for all of them. It may be nil, and isn't asked when there was nothing
+// to wait for.
+func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done func([]ProduceWait) Sender) {
 	over, satisfied := make([]bool, len(items)), 0
 	for i := range items {
 		if over[i], items[i].Code = items[i].Partition.checkReached(items[i].Required); over[i] {
@@ -78,23 +83,26 @@ func (m *Manager) AwaitReplicas(items []ProduceWait, timeout time.Duration, done
 // recheck looks at item i again, because its high watermark reached the offset or its partition's role changed, and finishes the
 // produce when it was the last one.
 func (p *pendingProduce) recheck(i int) {
+	if p.settle(i) {
+		p.finish()
+	}
+}
+
+// settle is recheck without finishing: it tells whether that is to be done.
+func (p *pendingProduce) settle(i int) bool {
 	over, code := p.partitions[i].checkReached(p.waiters[i].required)
 	if !over {
-		return
+		return false
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.mu.over[i] {
-		p.mu.Unlock()
-		return
+		return false
 	}
 	p.mu.over[i] = true
 	p.mu.items[i].Code = code
 	p.mu.pending--
-	last := p.mu.pending == 0
-	p.mu.Unlock()
-	if last {
-		p.finish()
-	}
+	return p.mu.pending == 0
 }
 
 func (p *pendingProduce) timeout() {
@@ -111,8 +119,29 @@ func (p *pendingProduce) timeout() {
 }
 
 func (p *pendingProduce) finish() {
+	if s := p.end(); s != nil {
+		s.Send()
+	}
+}
+
+// finishProduces finishes several and has their answers sent when all are ready.
+func finishProduces(list []*pendingProduce) {
+	var few [4]Sender
+	senders := few[:0]
+	for _, p := range list {
+		if s := p.end(); s != nil && !slices.Contains(senders, s) {
+			senders = append(senders, s)
+		}
+	}
+	for _, s := range senders {
+		s.Send()
+	}
+}
+
+// end tells the caller of AwaitReplicas that the wait is over, unless somebody else has.
+func (p *pendingProduce) end() Sender {
 	if !p.claimed.CompareAndSwap(false, true) {
-		return
+		return nil
 	}
 	p.mu.Lock()
 	p.timer.Stop()
@@ -120,7 +149,7 @@ func (p *pendingProduce) finish() {
 	p.mu.Unlock()
 	p.leave()
 	p.manager.untrack(p)
-	p.done(items)
+	return p.done(items)
 }
 
 // leave takes the produce off its partitions' lists.

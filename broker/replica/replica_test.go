@@ -256,9 +256,10 @@ func TestHighWatermarkBoundsReaders(t *testing.T) {
 		var codes []wire.Error
 		began := time.Now()
 		done := make(chan struct{})
-		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, 5*time.Second, func(items []ProduceWait) {
+		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, 5*time.Second, func(items []ProduceWait) Sender {
 			codes = append(codes, items[0].Code)
 			close(done)
+			return nil
 		})
 		<-done
 		require.Equal(t, 5*time.Second, time.Since(began))
@@ -267,10 +268,38 @@ func TestHighWatermarkBoundsReaders(t *testing.T) {
 		// The controller takes the follower out of the ISR: both the producer and a consumer have what they wait for.
 		answered := h.fetch(consumer(1, time.Hour), at(partition(0), 0))
 		acked := make(chan wire.Error, 1)
-		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) { acked <- items[0].Code })
+		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) Sender { acked <- items[0].Code; return nil })
 		h.leader(partition(0), self, self)
 		require.Equal(t, wire.None, <-acked)
 		require.Positive(t, (<-answered)[0].Records.Length)
+		h.idle()
+	})
+}
+
+// sentTo tells when it is asked to send.
+type sentTo struct{ send func() }
+
+func (s *sentTo) Send() { s.send() }
+
+// TestAnswersThatOneFetchMakesReadyAreSentOnce: a producer whose partitions come along together is woken once.
+func TestAnswersThatOneFetchMakesReadyAreSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		var happened []string
+		one, other := &sentTo{func() { happened = append(happened, "sent to one") }}, &sentTo{func() { happened = append(happened, "sent to the other") }}
+		var parts []FetchPartition
+		for i, to := range []*sentTo{one, other, one} {
+			p := h.leader(partition(int32(i)), self, self, 2)
+			put(t, p, 1)
+			h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) Sender {
+				require.Equal(t, wire.None, items[0].Code)
+				happened = append(happened, "answered")
+				return to
+			})
+			parts = append(parts, at(partition(int32(i)), 1))
+		}
+		<-h.fetch(FetchParams{ReplicaID: 2, Version: 10, MaxBytes: 1 << 20}, parts...)
+		require.Equal(t, []string{"answered", "answered", "answered", "sent to one", "sent to the other"}, happened)
 		h.idle()
 	})
 }
@@ -282,7 +311,7 @@ func TestWaitersLearnThatTheLeaderMoved(t *testing.T) {
 		put(t, p, 10)
 		answered := h.fetch(FetchParams{ReplicaID: ConsumerReplicaID, Version: 10, MaxWait: time.Hour, MinBytes: 1, MaxBytes: 1 << 20}, at(partition(0), 0))
 		acked := make(chan wire.Error, 1)
-		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) { acked <- items[0].Code })
+		h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) Sender { acked <- items[0].Code; return nil })
 		h.UpdateMetadata(&wire.UpdateMetadataRequest{ControllerID: 9, ControllerEpoch: 1, BrokerEpoch: 7, LiveBrokers: []wire.UpdateMetadataBroker{{ID: self}, {ID: 2}}})
 		h.leader(partition(0), 2, self, 2)
 		require.Equal(t, wire.NotLeaderOrFollower, <-acked)
@@ -312,7 +341,7 @@ func TestCloseAnswersWhoWaits(t *testing.T) {
 		answered := h.fetch(consumer(1, time.Hour), at(partition(0), 0))
 		acked := make(chan wire.Error, 2)
 		wait := func() {
-			h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) { acked <- items[0].Code })
+			h.AwaitReplicas([]ProduceWait{{Partition: p, Required: 1}}, time.Hour, func(items []ProduceWait) Sender { acked <- items[0].Code; return nil })
 		}
 		wait()
 		h.Close()
@@ -399,7 +428,7 @@ func TestWaitersAgainstModel(t *testing.T) {
 				case 2:
 					required := p.Log().LogEndOffset() + int64(rnd.IntN(3))
 					asked.Add(1)
-					h.AwaitReplicas([]ProduceWait{{Partition: p, Required: required}, {Partition: hosted[0], Required: 0}}, time.Duration(rnd.IntN(1000))*time.Microsecond, func(items []ProduceWait) {
+					h.AwaitReplicas([]ProduceWait{{Partition: p, Required: required}, {Partition: hosted[0], Required: 0}}, time.Duration(rnd.IntN(1000))*time.Microsecond, func(items []ProduceWait) Sender {
 						answered.Add(1)
 						switch code := items[0].Code; {
 						case code == wire.None && p.Log().HighWatermark() < required:
@@ -410,6 +439,7 @@ func TestWaitersAgainstModel(t *testing.T) {
 						if items[1].Code != wire.None {
 							report(problems, "what needed nothing got %s", items[1].Code.Name())
 						}
+						return nil
 					})
 				}
 			}

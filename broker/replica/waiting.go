@@ -87,35 +87,69 @@ func (w *waiting) removeProduce(p *produceWaiter) {
 
 // notify completes what an advance of the high watermark, or an append, has satisfied. Called without locks.
 func (w *waiting) notify(p *Partition, highWatermarkAdvanced, appended bool) {
-	if highWatermarkAdvanced || appended {
-		defer w.sessions.wake(false)
+	if highWatermarkAdvanced {
+		finishSatisfied(p)
 	}
-	if w.count.Load() == 0 || (!highWatermarkAdvanced && !appended) {
+	if highWatermarkAdvanced || appended {
+		w.notifyFetches(p)
+	}
+}
+
+// notifyAdvanced is notify for partitions whose high watermarks have advanced together: first the produces of all of them.
+func notifyAdvanced(partitions []*Partition) {
+	finishSatisfied(partitions...)
+	for _, p := range partitions {
+		p.waiting.notifyFetches(p)
+	}
+}
+
+// finishSatisfied completes the produces that the partitions' high watermarks have satisfied, and sends their answers together: those for one connection leave at once.
+func finishSatisfied(partitions ...*Partition) {
+	var few [8]*pendingProduce
+	over := few[:0]
+	for _, p := range partitions {
+		log := p.log.Load()
+		if log == nil || p.waiting.count.Load() == 0 {
+			continue
+		}
+		for _, one := range p.waiting.takeSatisfied(log.HighWatermark()) {
+			if one.produce.settle(one.index) {
+				over = append(over, one.produce)
+			}
+		}
+	}
+	finishProduces(over)
+}
+
+// takeSatisfied takes the produces off the list that need no more than the high watermark.
+func (w *waiting) takeSatisfied(highWatermark int64) (satisfied []*produceWaiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.mu.produces) > 0 && w.mu.produces[0].required <= highWatermark {
+		satisfied = append(satisfied, heap.Pop(&w.mu.produces).(*produceWaiter))
+		w.count.Add(-1)
+	}
+	return satisfied
+}
+
+// notifyFetches completes the fetches that have something to read now.
+func (w *waiting) notifyFetches(p *Partition) {
+	defer w.sessions.wake(false)
+	if w.count.Load() == 0 {
 		return
 	}
 	log := p.log.Load()
 	if log == nil {
 		return
 	}
-	var produced []*produceWaiter
 	var fetched []*fetchWaiter
 	w.mu.Lock()
-	if highWatermarkAdvanced {
-		highWatermark := log.HighWatermark()
-		for len(w.mu.produces) > 0 && w.mu.produces[0].required <= highWatermark {
-			produced = append(produced, heap.Pop(&w.mu.produces).(*produceWaiter))
-			w.count.Add(-1)
-		}
-	}
 	for f := w.mu.fetches; f != nil; f = f.next {
 		if f.fetch.bound(log) > f.fetch.parts[f.index].FetchOffset {
 			fetched = append(fetched, f)
 		}
 	}
 	w.mu.Unlock()
-	for _, one := range produced {
-		one.produce.recheck(one.index)
-	}
 	for _, one := range fetched {
 		one.fetch.recheck(one)
 	}

@@ -208,10 +208,11 @@ func (w *world) append(id int32, value string, acked func(offset int64, epoch in
 	}
 	_, epoch := p.Leader()
 	p.Notify(advanced)
-	w.brokers[id].manager.AwaitReplicas([]ProduceWait{{Partition: p, Required: info.LastOffset + 1}}, time.Hour, func(items []ProduceWait) {
+	w.brokers[id].manager.AwaitReplicas([]ProduceWait{{Partition: p, Required: info.LastOffset + 1}}, time.Hour, func(items []ProduceWait) Sender {
 		if items[0].Code == wire.None {
 			acked(info.LastOffset, epoch)
 		}
+		return nil
 	})
 }
 
