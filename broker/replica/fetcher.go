@@ -73,6 +73,7 @@ type fetcher struct {
 	resp     wire.FetchResponse
 	failures int // of the connection, in a row
 	session  clientSession
+	rate     fetchRate
 
 	mu struct {
 		sync.Mutex
@@ -271,6 +272,7 @@ func (f *fetcher) exchange(ctx context.Context, req *wire.FetchRequest, version 
 	}
 	f.mu.Unlock()
 	err := f.connect(under)
+	f.rate.mark(time.Now())
 	if err == nil {
 		wire.SetDefaults(&f.resp)
 		f.buf, err = f.conn.DoInto(under, req, version, &f.resp, f.buf)

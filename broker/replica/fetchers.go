@@ -179,7 +179,8 @@ func (fs *fetchers) gaveUp(f *fetcher, tp TopicPartition, err error) {
 // FollowStats tells how this broker's following goes.
 type FollowStats struct {
 	Fetchers, Partitions, Failed int
-	MaxLag                       int64 // records that the slowest partition is behind its leader
+	MaxLag                       int64   // records that the slowest partition is behind its leader
+	MinFetchRate                 float64 // fetches per second of the slowest fetcher over the last minute, 0 without fetchers
 }
 
 // FollowStats returns the fetchers' state.
@@ -192,8 +193,12 @@ func (m *Manager) FollowStats() FollowStats {
 	}
 	s := FollowStats{Fetchers: len(all), Partitions: len(fs.byPart), Failed: len(fs.failed)}
 	fs.Unlock()
-	for _, f := range all {
+	now := time.Now()
+	for i, f := range all {
 		s.MaxLag = max(s.MaxLag, f.maxLag())
+		if rate := f.rate.perSecond(now); i == 0 || rate < s.MinFetchRate {
+			s.MinFetchRate = rate
+		}
 	}
 	return s
 }

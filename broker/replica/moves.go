@@ -50,6 +50,7 @@ type move struct {
 	left      chan struct{} // closed when no goroutine works on it any more
 	done      bool          // the copy has taken the replica's place; set before left is closed
 	buf       []byte
+	rate      fetchRate // of the steps of the copying
 }
 
 // moves owns the moves. A worker takes one at a time and copies it to its end, so that one after the other is done instead of all at once.
@@ -243,8 +244,9 @@ func (ms *moves) run(mv *move) {
 
 // MoveStats is what moves between log directories are doing.
 type MoveStats struct {
-	Moving, Failed int   // replicas under way, and those whose last move failed
-	MaxLag         int64 // the most offsets below the high watermark that one of them still has to copy
+	Moving, Failed int     // replicas under way, and those whose last move failed
+	MaxLag         int64   // the most offsets below the high watermark that one of them still has to copy
+	MinFetchRate   float64 // steps of the copying per second of the slowest one over the last minute, 0 without any
 }
 
 // MoveStats returns how the moves between log directories stand (Kafka: ReplicaAlterLogDirsManager's gauges).
@@ -253,7 +255,11 @@ func (m *Manager) MoveStats() MoveStats {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	s := MoveStats{Moving: len(ms.mu.byTP), Failed: len(ms.mu.failed)}
+	now, first := time.Now(), true
 	for _, mv := range ms.mu.byTP {
+		if rate := mv.rate.perSecond(now); first || rate < s.MinFetchRate {
+			s.MinFetchRate, first = rate, false
+		}
 		if log := mv.partition.log.Load(); log != nil {
 			s.MaxLag = max(s.MaxLag, log.HighWatermark()-mv.log.LogEndOffset())
 		}
@@ -276,6 +282,7 @@ func (ms *moves) copy(mv *move) error {
 			timer.Stop()
 			continue
 		}
+		mv.rate.mark(time.Now())
 		n, left, err := mv.partition.copyInto(mv)
 		throttle.Record(n)
 		if err != nil {

@@ -50,6 +50,7 @@ func replicaMetrics() []Metric {
 		group{"server", "LeaderReplication"}.row(LeaderThrottleRate, "byte-rate", GaugeKind, "Bytes per second sent to followers of throttled replicas."),
 		group{"server", "FollowerReplication"}.row(FollowerThrottleRate, "byte-rate", GaugeKind, "Bytes per second fetched for throttled replicas."),
 		d.row(MoveMaxLag, "MaxLag", GaugeKind, "Records the replica that is farthest from having moved to another log directory still has to copy.").with("clientId", "ReplicaAlterLogDirs"),
+		d.row(MoveMinFetchRate, "MinFetchRate", GaugeKind, "Steps of the copying per second of the slowest mover.").with("clientId", "ReplicaAlterLogDirs"),
 		d.row(MoveDeadThreads, "DeadThreadCount", GaugeKind, "Movers between log directories that ended with an error.").with("clientId", "ReplicaAlterLogDirs"),
 		d.row(MoveFailedPartitions, "FailedPartitionsCount", GaugeKind, "Replicas whose last move between log directories failed.").with("clientId", "ReplicaAlterLogDirs"),
 		group{"server", "AlterLogDirsReplication"}.row(MoveThrottleRate, "byte-rate", GaugeKind, "Bytes per second copied between log directories."),

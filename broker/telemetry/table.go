@@ -110,6 +110,7 @@ const (
 	LeaderThrottleRate
 	FollowerThrottleRate
 	MoveMaxLag
+	MoveMinFetchRate
 	MoveDeadThreads
 	MoveFailedPartitions
 	MoveThrottleRate
