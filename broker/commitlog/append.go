@@ -448,11 +448,6 @@ func (l *Log) writeLocked(buffers [][]byte, size int64) error {
 func (l *Log) indexLocked(r *appendRequest) error {
 	active := l.active()
 	position := active.size.Load()
-	l.tail.Lock()
-	if l.tail.marks == nil {
-		l.tail.marks = new([tailMarks]mark)
-	}
-	l.tail.Unlock()
 	active.index.Lock()
 	next := l.tail.end
 	for rest := r.data; len(rest) > 0; {
@@ -474,8 +469,7 @@ func (l *Log) indexLocked(r *appendRequest) error {
 		}
 		position += size
 		l.tail.Lock()
-		l.tail.marks[l.tail.count%tailMarks] = mark{next, position - size}
-		l.tail.count++
+		l.tail.markLocked(mark{next, position - size})
 		next = h.NextOffset()
 		l.tail.end, l.tail.size = next, position
 		active.size.Store(position)

@@ -43,7 +43,7 @@ var errMalformed = errors.New("malformed checkpoint")
 // and the directory entry are on the disk when it returns; without, a process that dies leaves a whole file too, but a machine that loses power may not.
 func replaceFile(path string, content []byte, sync bool) error {
 	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := openFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func removeIfExists(path string) error {
 // readSmallFile reads a whole file, but not one that is absurdly large. A missing file is nil without an error. A start reads three such files per log, so it makes as few system
 // calls as it can: os.ReadFile needs twice as many.
 func readSmallFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -84,11 +84,11 @@ func readSmallFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content := make([]byte, 0, 512)
+	content := make([]byte, 0, 128) // most hold an id, an epoch or no producer
 	for {
 		n, err := f.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]
-		if errors.Is(err, io.EOF) || err == nil && len(content) < cap(content) {
+		if errors.Is(err, io.EOF) || err == nil && n > 0 && len(content) < cap(content) {
 			return content, nil // a regular file gives less than was asked for only at its end
 		}
 		if err != nil {

@@ -43,14 +43,14 @@ func (x *index) entry(i int) []byte {
 
 // open reads how many entries the file has. A missing file is an error.
 func (x *index) open(path string) error {
-	st, err := os.Stat(path)
+	size, err := fileSize(path)
 	if err != nil {
 		return err
 	}
-	if st.Size()%int64(x.entrySize) != 0 {
-		return fmt.Errorf("%s has %d bytes: %w", path, st.Size(), errBadIndex)
+	if size%int64(x.entrySize) != 0 {
+		return fmt.Errorf("%s has %d bytes: %w", path, size, errBadIndex)
 	}
-	x.stored, x.tail, x.cached = int(st.Size()/int64(x.entrySize)), nil, nil
+	x.stored, x.tail, x.cached = int(size/int64(x.entrySize)), nil, nil
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (x *index) last(path string) ([]byte, error) {
 	if len(x.tail) > 0 || x.cached != nil {
 		return x.entry(n - 1), nil
 	}
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (x *index) load(path string, check func([]byte) error) error {
 	if x.stored == 0 || x.cached != nil {
 		return nil
 	}
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (x *index) write(path string, whole bool) error {
 	if len(x.tail) == 0 && !whole {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := openFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

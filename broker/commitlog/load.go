@@ -78,6 +78,7 @@ func (l *Log) load(o loadOptions) error {
 		var corrupt *CorruptError
 		if err := l.loadClean(files, o.logStart); errors.As(err, &corrupt) {
 			o.clean = false // the marker lied: look closer
+			l.active().firstTimestamp = -1
 			o.recoveryPoint = min(o.recoveryPoint, corrupt.Base)
 		} else if err != nil {
 			return err
@@ -179,15 +180,15 @@ func (l *Log) readDirectory() (*replicaFiles, error) {
 	bases := map[int64]bool{}
 	for _, name := range names {
 		if base, ok := parseFileName(name, logSuffix); ok {
-			st, err := os.Stat(filepath.Join(l.path, name))
+			size, err := fileSize(l.path + string(os.PathSeparator) + name)
 			if err != nil {
 				return nil, err
 			}
-			if st.Size() > math.MaxInt32 {
-				return nil, fmt.Errorf("segment %s has %d bytes: %w", name, st.Size(), record.ErrCorrupt)
+			if size > math.MaxInt32 {
+				return nil, fmt.Errorf("segment %s has %d bytes: %w", name, size, record.ErrCorrupt)
 			}
 			s := newSegment(l.path, base, l.shared, &l.config)
-			s.size.Store(st.Size())
+			s.size.Store(size)
 			files.segments = append(files.segments, s)
 			bases[base] = true
 		} else if offset, ok := parseFileName(name, snapshotSuffix); ok {
@@ -214,7 +215,7 @@ func (l *Log) readDirectory() (*replicaFiles, error) {
 
 // readNames lists a directory without looking at its entries.
 func readNames(dir string) ([]string, error) {
-	f, err := os.Open(dir)
+	f, err := openFile(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +302,7 @@ func baseOfFile(name string) (int64, bool) {
 
 // nextOffsetOfFile scans a .log file for the offset after its last batch.
 func nextOffsetOfFile(path string, base int64) (int64, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -332,8 +333,11 @@ func (l *Log) findEnd() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	end := s.base
+	end, first := s.base, position == 0
 	_, _, err = s.scan(position, func(h *record.Header) bool {
+		if first {
+			s.firstTimestamp, first = h.MaxTimestamp, false // firstTimestampOf needn't look again
+		}
 		end = h.NextOffset()
 		return false
 	})
@@ -367,7 +371,7 @@ func (l *Log) rebuildEpochs() error {
 
 // firstTimestampOf learns the largest timestamp of a segment's first batch, from which its age is counted.
 func (l *Log) firstTimestampOf(s *segment) error {
-	if s.size.Load() == 0 {
+	if s.size.Load() == 0 || s.firstTimestamp >= 0 {
 		return nil
 	}
 	b, ok, err := s.scan(0, func(*record.Header) bool { return true })
@@ -488,7 +492,7 @@ func (l *Log) writeSnapshotLocked(offset int64) error {
 		return nil // an empty log needs none
 	}
 	path := filepath.Join(l.path, fileName(offset, snapshotSuffix))
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := openFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

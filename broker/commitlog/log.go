@@ -100,10 +100,10 @@ type Hooks struct {
 type tail struct {
 	sync.Mutex
 	segment *segment
-	end     int64 // log end offset
-	size    int64 // where it is in segment
-	marks   *[tailMarks]mark
-	count   int // marks ever made; the newest is at (count-1)%tailMarks
+	end     int64  // log end offset
+	size    int64  // where it is in segment
+	marks   []mark // grows up to tailMarks: most logs of a broker see few appends
+	count   int    // marks made since the last reset; the newest is at (count-1)%tailMarks
 }
 
 const tailMarks = 64
@@ -113,8 +113,18 @@ type mark struct{ offset, position int64 }
 
 func (t *tail) reset(s *segment, end int64) {
 	t.Lock()
-	t.segment, t.end, t.size, t.count = s, end, s.size.Load(), 0
+	t.segment, t.end, t.size, t.marks, t.count = s, end, s.size.Load(), t.marks[:0], 0
 	t.Unlock()
+}
+
+// markLocked adds a mark, in place of the oldest if there are enough. The tail is locked.
+func (t *tail) markLocked(m mark) {
+	if len(t.marks) < tailMarks {
+		t.marks = append(t.marks, m)
+	} else {
+		t.marks[t.count%tailMarks] = m
+	}
+	t.count++
 }
 
 // find returns the position at which reading must begin to find offset and where the batch ends. The tail is locked.

@@ -195,7 +195,7 @@ func (s *segment) cutFile(size int64) error {
 		return h.f.Truncate(size)
 	}
 	path := s.path(logSuffix)
-	f, err := os.OpenFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := openFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}

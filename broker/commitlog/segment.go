@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -65,7 +64,9 @@ func newSegment(dir string, base int64, sh *shared, config *atomic.Pointer[Confi
 }
 
 // path is the name of one of the segment's files while it is in the log.
-func (s *segment) path(suffix string) string { return filepath.Join(s.dir, fileName(s.base, suffix)) }
+func (s *segment) path(suffix string) string {
+	return s.dir + string(os.PathSeparator) + fileName(s.base, suffix)
+}
 
 // create makes an empty segment. Remains of one with the same base are removed.
 func (s *segment) create() error {
@@ -74,7 +75,7 @@ func (s *segment) create() error {
 			return err
 		}
 	}
-	f, err := os.OpenFile(s.path(logSuffix), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := openFile(s.path(logSuffix), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (s *segment) acquire() (*handle, error) {
 		s.files.Unlock()
 		return nil, errorf(KindOffsetOutOfRange, "segment %d was deleted", s.base)
 	}
-	f, err := os.OpenFile(s.path(logSuffix), os.O_RDWR, 0)
+	f, err := openFile(s.path(logSuffix), os.O_RDWR, 0)
 	if err != nil {
 		s.files.Unlock()
 		return nil, err
@@ -501,7 +502,7 @@ func (s *segment) sync(active bool) error {
 
 // syncFile makes a file durable; one that doesn't exist is fine.
 func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := openFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

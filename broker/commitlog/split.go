@@ -125,7 +125,7 @@ func (l *Log) split(s *segment) error {
 
 // copyRange writes a part of a file into a new one and syncs that.
 func copyRange(path string, from io.ReaderAt, position, size int64) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := openFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (s *segment) appendAborted(t AbortedTxn) error {
 	for _, v := range []int64{t.ProducerID, t.FirstOffset, t.LastOffset, t.LastStableOffset} {
 		b = binary.BigEndian.AppendUint64(b, uint64(v))
 	}
-	f, err := os.OpenFile(s.path(txnIndexSuffix), os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := openFile(s.path(txnIndexSuffix), os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

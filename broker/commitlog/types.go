@@ -147,7 +147,11 @@ func suffixedDirName(tp TopicPartition, unique TopicID, suffix string) string {
 }
 
 // fileName is the name of a segment's file: the offset in 20 digits and the suffix.
-func fileName(offset int64, suffix string) string { return fmt.Sprintf("%020d%s", offset, suffix) }
+func fileName(offset int64, suffix string) string {
+	const zeros = "00000000000000000000"
+	digits := strconv.FormatInt(offset, 10)
+	return zeros[min(len(digits), len(zeros)):] + digits + suffix
+}
 
 // parseFileName reads the offset out of a file name with the given suffix.
 func parseFileName(name, suffix string) (int64, bool) {
