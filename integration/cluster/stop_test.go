@@ -14,6 +14,7 @@ import (
 
 	"github.com/prekraft/prekraft/integration/cluster"
 	"github.com/prekraft/prekraft/integration/realzk"
+	"github.com/prekraft/prekraft/zkutil/znode"
 )
 
 // Brokers are stopped and started cleanly, one after the other, while a producer writes: it notices nothing but a pause.
@@ -196,6 +197,55 @@ func TestClusterOnRealZooKeeper(t *testing.T) {
 	one.Start(old)
 	roundTripOn(t, one, "again")
 	require.Nil(t, other.Broker(1).Metadata().Topic("orders"))
+}
+
+// The controller and then another broker are killed: both are found by their ports and their registrations deleted on Apache's own ZooKeeper too, long before their sessions end, with
+// the nodes of these sessions; and who comes back in time takes over what it left.
+func TestDeathsOnRealZooKeeper(t *testing.T) {
+	t.Parallel()
+	zookeeper := realzk.Start(t, realzk.Options{})
+	c := cluster.Start(t, cluster.ZooKeeper(zookeeper.Address()), cluster.SessionTimeout(30*time.Second))
+	client := c.ZooKeeperClient()
+	children := func(path string) []string {
+		names, _, err := client.Children(t.Context(), path)
+		require.NoError(t, err)
+		return names
+	}
+	tp := replicated(t, c, "orders")
+	send := sender(t, c, tp)
+	send("before")
+	require.Len(t, children(znode.OwnSessionsPath), 3)
+	for _, isController := range []bool{true, false} {
+		controller, _ := c.Controller()
+		victim := controller
+		if !isController {
+			victim = controller%3 + 1
+		}
+		began, before := time.Now(), c.Broker(victim).Epoch()
+		c.Kill(victim)
+		c.Wait("the registration and its session's node to be gone", func() error {
+			if ids, sessions := children(znode.BrokerIDsPath), children(znode.OwnSessionsPath); len(ids) > 2 || len(sessions) > 2 {
+				return fmt.Errorf("there are %v and %v", ids, sessions)
+			}
+			return nil
+		})
+		require.Less(t, time.Since(began), 20*time.Second, "the sessions live")
+		send("while")
+		c.Start(victim)
+		require.Greater(t, c.Broker(victim).Epoch(), before)
+		c.WaitISR(tp, 1, 2, 3)
+		require.Len(t, children(znode.OwnSessionsPath), 3)
+	}
+	// Nobody looks for this one: its restart finds its registration.
+	late := cluster.Start(t, cluster.ZooKeeper(zookeeper.Address()), cluster.Brokers(1), cluster.SessionTimeout(30*time.Second))
+	before := late.Broker(1).Epoch()
+	late.Kill(1)
+	late.Start(1)
+	require.Greater(t, late.Broker(1).Epoch(), before)
+	names, _, err := late.ZooKeeperClient().Children(t.Context(), znode.OwnSessionsPath)
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+	roundTripOn(t, late, "after")
 }
 
 // The leader of a ZooKeeper ensemble dies, and after it the next one: sessions, registrations and the controller stay, acks=all goes on, and topics can be made as soon as there is a leader.

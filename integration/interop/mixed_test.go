@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,18 @@ func TestMixed(t *testing.T) {
 			c.nodes[1].p.stop()
 			c.agreed()
 			eventually(t, "its partitions have no leader", func() bool { return slices.Equal(leadersOf(c.nodes[0].address, "first"), []int32{1, -1, -1, 1, 1, -1}) }, c.nodes[0].p.tail)
+			c.nodes[1].start()
+			c.agreed()
+			c.led("first", 6)
+			c.verify("first")
+
+			// It is killed. Our controller finds it by its port, Apache's waits for its session; our broker doesn't when it comes back, Apache's would refuse to start.
+			c.nodes[1].p.kill()
+			if makers[1] == apache {
+				began := time.Now()
+				c.agreed()
+				require.Less(t, time.Since(began), 15*time.Second, "its session lives for 18 seconds")
+			}
 			c.nodes[1].start()
 			c.agreed()
 			c.led("first", 6)
