@@ -204,7 +204,7 @@ func TestEvents(t *testing.T) {
 
 // A leader that isn't the preferred one is changed back, and what the tools say of partitions that can't be elected is an error.
 func TestElectPreferredLeader(t *testing.T) {
-	c := newCommands(t)
+	c := newCommands(t, cluster.Set("auto.leader.rebalance.enable", "false")) // which would come first, five seconds after the controller
 	c.good("", "topics", "create", "t", "--replica-assignment", "1:2,2:1")
 	c.c.WaitTopic("t", 2)
 	require.Equal(t, "Valid replica already elected for partitions t-0\n", c.good("", "partitions", "elect", "t-0"))
