@@ -90,10 +90,10 @@ func deletion(t *testing.T) (c *cluster.Cluster, controller, dead int32) {
 		}
 		return nil
 	})
-	stillAsked(t, c, dead)
 	var refused *sarama.TopicError
 	require.ErrorAs(t, create(), &refused)
 	require.Equal(t, sarama.ErrTopicAlreadyExists, refused.Err, "it is marked for deletion")
+	stillAsked(t, c, dead)
 	return c, controller, dead
 }
 

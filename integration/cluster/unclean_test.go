@@ -91,7 +91,9 @@ func (b *bereft) set(kind sarama.ConfigResourceType, name, value string) {
 	if value == "" {
 		entry = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationDelete}
 	}
-	require.NoError(b.t, b.admin.IncrementalAlterConfig(kind, name, map[string]sarama.IncrementalAlterConfigsEntry{"unclean.leader.election.enable": entry}, false))
+	b.c.Wait("a broker to take the config", func() error { // sarama asks any that it knows, the dead one too
+		return b.admin.IncrementalAlterConfig(kind, name, map[string]sarama.IncrementalAlterConfigsEntry{"unclean.leader.election.enable": entry}, false)
+	})
 }
 
 // unclean.leader.election.enable is switched on while a partition has no leader, in each of the three places where it can be: the controller elects whoever lives, at once. Switched off again
