@@ -216,6 +216,7 @@ func saramaConfig() *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = sarama.V3_9_0_0
 	config.Net.DialTimeout, config.Net.ReadTimeout, config.Net.WriteTimeout = 5*time.Second, 30*time.Second, 30*time.Second
+	config.Admin.Timeout = 30 * time.Second // a busy machine's JVM may take longer than the 3 s of the default
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes, config.Producer.Return.Errors = true, true
 	config.Consumer.Return.Errors = true
