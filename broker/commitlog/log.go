@@ -331,7 +331,11 @@ func floorSegment(segments []*segment, offset int64) int {
 // newActive makes a segment that the log will append to.
 func (l *Log) newActive(base int64, now time.Time) (*segment, error) {
 	s := newSegment(l.path, base, l.shared, &l.config)
-	if err := s.create(); err != nil {
+	prepare := s.replace
+	if l.segments.Load() == nil {
+		prepare = s.create // the directory was made a moment ago, or listed: indexes without their segment are gone
+	}
+	if err := prepare(); err != nil {
 		return nil, err
 	}
 	s.createdMs = now.UnixMilli()

@@ -68,13 +68,18 @@ func (s *segment) path(suffix string) string {
 	return s.dir + string(os.PathSeparator) + fileName(s.base, suffix)
 }
 
-// create makes an empty segment. Remains of one with the same base are removed.
-func (s *segment) create() error {
+// replace makes an empty segment where there may be remains of one with the same base.
+func (s *segment) replace() error {
 	for _, suffix := range []string{indexSuffix, timeIndexSuffix, txnIndexSuffix} {
 		if err := removeIfExists(s.path(suffix)); err != nil {
 			return err
 		}
 	}
+	return s.create()
+}
+
+// create makes an empty segment in a directory that has no index of that base.
+func (s *segment) create() error {
 	f, err := openFile(s.path(logSuffix), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
