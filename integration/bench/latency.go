@@ -17,6 +17,9 @@ const (
 	latencyRate   = 1000 // requests of one record per second
 	latencyWarm   = 2 * time.Second
 	latencyPeriod = 15 * time.Second
+
+	latencyFrames  = int((latencyWarm+latencyPeriod)/time.Second) * latencyRate
+	latencySkipped = int(latencyWarm/time.Second) * latencyRate
 )
 
 // latency sends single records at a fixed rate and measures from the moment each one was due, so that a stall counts for all that it delayed: to the
@@ -46,29 +49,10 @@ func (b *bench) latency() error {
 
 // openLoop sends frame, which holds so many records, at latencyRate and returns how long after its due time each frame was acked, and how long until a consumer had it.
 func openLoop(producer *client, consumer *reader, frame []byte, records int64) (acked, seen []time.Duration, err error) {
-	n := int((latencyWarm + latencyPeriod).Seconds() * latencyRate)
-	skip := int(latencyWarm.Seconds() * latencyRate)
-	interval := time.Second / latencyRate
-	acked, seen = make([]time.Duration, n), make([]time.Duration, n)
-	start := time.Now().Add(100 * time.Millisecond)
-	due := func(i int) time.Time { return start.Add(time.Duration(i) * interval) }
-
-	ended := make(chan error, 2)
-	go func() {
-		for i := range n {
-			offset, err := producer.produced()
-			if err != nil {
-				ended <- err
-				return
-			}
-			if offset != int64(i)*records {
-				ended <- fmt.Errorf("frame %d has offset %d", i, offset)
-				return
-			}
-			acked[i] = time.Since(due(i))
-		}
-		ended <- nil
-	}()
+	n := latencyFrames
+	seen = make([]time.Duration, n)
+	due := dueTimes()
+	ended := make(chan error, 1)
 	go func() {
 		for i := 0; i < n; {
 			if _, err := consumer.fetch(); err != nil {
@@ -81,14 +65,40 @@ func openLoop(producer *client, consumer *reader, frame []byte, records int64) (
 		}
 		ended <- nil
 	}()
-	sent := make(chan error, 1)
-	go func() { sent <- sendOnTime(producer, frame, n, due) }()
-	for _, c := range []chan error{sent, ended, ended} {
-		if err := <-c; err != nil {
-			return nil, nil, err
+	acked, err = ackLoop(producer, frame, due, func(i int) error {
+		offset, err := producer.produced()
+		if err == nil && offset != int64(i)*records {
+			err = fmt.Errorf("frame %d has offset %d", i, offset)
 		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	return acked[skip:], seen[skip:], nil
+	if err := <-ended; err != nil {
+		return nil, nil, err
+	}
+	return acked, seen[latencySkipped:], nil
+}
+
+// dueTimes says when each frame of an open loop is due.
+func dueTimes() func(i int) time.Time {
+	start := time.Now().Add(100 * time.Millisecond)
+	return func(i int) time.Time { return start.Add(time.Duration(i) * time.Second / latencyRate) }
+}
+
+// ackLoop sends frame when it is due, again and again, and takes the answers with done. It returns how long after its due time each was answered.
+func ackLoop(c *client, frame []byte, due func(int) time.Time, done func(i int) error) ([]time.Duration, error) {
+	acked := make([]time.Duration, latencyFrames)
+	sent := make(chan error, 1)
+	go func() { sent <- sendOnTime(c, frame, latencyFrames, due) }()
+	for i := range acked {
+		if err := done(i); err != nil {
+			return nil, err
+		}
+		acked[i] = time.Since(due(i))
+	}
+	return acked[latencySkipped:], <-sent
 }
 
 // sendOnTime sends frame n times, each when it is due. It sleeps in the kernel: the runtime's timers are rounded up to a millisecond on an idle process.
