@@ -37,7 +37,7 @@ func TestMixedReplicas(t *testing.T) {
 				for i, maker := range makers {
 					// Broker 3 is paused for long, and must not lose its session by that.
 					timeout := []string{"10000", "10000", "60000"}[i]
-					n := newNode(t, maker, z.address+m.chroot, int32(i+1), "inter.broker.protocol.version="+version, "min.insync.replicas=2", "replica.lag.time.max.ms=3000",
+					n := newNode(t, maker, z.address+m.chroot, int32(i+1), "inter.broker.protocol.version="+version, "min.insync.replicas=2", "replica.lag.time.max.ms=8000",
 						"auto.leader.rebalance.enable=false", "zookeeper.session.timeout.ms="+timeout)
 					m.nodes = append(m.nodes, n)
 					n.start()
@@ -243,7 +243,8 @@ func (m *mix) killWithTail(id int32) {
 			m.signal(n, syscall.SIGSTOP)
 		}
 	}
-	// The fetches that wait at the leader are answered with the first of these records, and perhaps with more; not with the last.
+	// What followers have asked for is answered before the tail is there: this waits longer, at the same leader.
+	r.wait(keptTopic, partition, first+1, 1500)
 	last := int64(0)
 	for i := range 10 {
 		last = r.produceTo(keptTopic, partition, 1, fmt.Sprintf("tail %d of broker %d", i, id))
@@ -301,6 +302,18 @@ func (r *raw) produceTo(topic string, partition int32, acks int16, value string)
 	p := resp.Responses[0].PartitionResponses[0]
 	require.Equal(r.t, wire.None, p.ErrorCode)
 	return p.BaseOffset
+}
+
+// wait fetches what isn't there yet.
+func (r *raw) wait(topic string, partition int32, offset int64, maxWaitMs int32) {
+	r.t.Helper()
+	req, p := wire.New[wire.FetchRequest](), wire.New[wire.FetchRequestPartition]()
+	req.MaxWaitMs, req.MinBytes = maxWaitMs, 1
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, offset, 1<<20
+	req.Topics = []wire.FetchRequestTopic{{Topic: topic, Partitions: []wire.FetchRequestPartition{p}}}
+	got := r.do(&req, 11).(*wire.FetchResponse).Responses[0].Partitions[0]
+	require.Equal(r.t, wire.None, got.ErrorCode)
+	require.Empty(r.t, got.Records)
 }
 
 // sameFiles waits until the replicas' segments, one after the other, are the same bytes.
