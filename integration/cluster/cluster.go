@@ -145,7 +145,9 @@ func (c *Cluster) BrokerOptions(id int32, set map[string]string) (broker.Options
 	}
 	base := map[string]string{
 		"broker.id": strconv.Itoa(int(id)), "zookeeper.connect": c.connect, "zookeeper.session.timeout.ms": strconv.FormatInt(c.options.sessionTimeout.Milliseconds(), 10),
-		"listeners": listenerName + "://" + net.JoinHostPort(m.host, strconv.Itoa(m.port)), "log.dirs": c.Dir(id),
+		// Kafka's default is the session timeout, which may be short here, and a busy machine slow to start.
+		"zookeeper.connection.timeout.ms": strconv.FormatInt(c.options.patience.Milliseconds(), 10),
+		"listeners":                       listenerName + "://" + net.JoinHostPort(m.host, strconv.Itoa(m.port)), "log.dirs": c.Dir(id),
 		// Groups work with as few brokers as there are, and begin at once.
 		"offsets.topic.replication.factor": strconv.Itoa(min(c.options.brokers, 3)), "group.initial.rebalance.delay.ms": "0",
 	}

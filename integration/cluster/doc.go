@@ -60,6 +60,6 @@
 //
 // # What differs from a cluster in production
 //
-// Sessions time out after six seconds, configurations are Kafka's defaults otherwise (see Set and BrokerSet). The brokers share the process, so that Kill is as near to kill -9
+// Sessions time out after six seconds, a broker that starts waits longer for ZooKeeper, configurations are Kafka's defaults otherwise (see Set and BrokerSet). The brokers share the process, so that Kill is as near to kill -9
 // as one process can come: what had been written is in the page cache and stays, everything else is gone.
 package cluster

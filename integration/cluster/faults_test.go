@@ -330,7 +330,8 @@ func TestKillDuringLoad(t *testing.T) {
 	createTopic(t, c, "load", 6)
 	var mu sync.Mutex
 	acked := map[string]bool{}
-	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	stop := sync.OnceFunc(func() { close(stopped) })
 	var producing sync.WaitGroup
 	progress := func() int { mu.Lock(); defer mu.Unlock(); return len(acked) }
 	for i, acks := range []sarama.RequiredAcks{sarama.WaitForAll, sarama.WaitForLocal} {
@@ -342,7 +343,7 @@ func TestKillDuringLoad(t *testing.T) {
 		producing.Go(func() {
 			for n := 0; ; n++ {
 				select {
-				case <-stop:
+				case <-stopped:
 					return
 				default:
 				}
@@ -355,6 +356,7 @@ func TestKillDuringLoad(t *testing.T) {
 			}
 		})
 	}
+	t.Cleanup(func() { stop(); producing.Wait() }) // before the producers are closed, also when the test fails
 	more := func(n int) {
 		target := progress() + n
 		c.Wait("more records to be acked", func() error {
@@ -372,7 +374,7 @@ func TestKillDuringLoad(t *testing.T) {
 		}
 	}
 	more(50)
-	close(stop)
+	stop()
 	producing.Wait()
 	c.WaitTopic("load", 6)
 	found := readAll(t, c, "load", 6)

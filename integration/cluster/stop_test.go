@@ -26,13 +26,14 @@ func TestRollingRestartDuringLoad(t *testing.T) {
 		config.Producer.Retry.Backoff, config.Metadata.Retry.Backoff = 10*time.Millisecond, 10*time.Millisecond
 		config.Producer.Retry.Max, config.Metadata.Retry.Max = 1000, 1000
 	})
-	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	stop := sync.OnceFunc(func() { close(stopped) })
 	sent := 0
 	var producing sync.WaitGroup
 	producing.Go(func() {
 		for {
 			select {
-			case <-stop:
+			case <-stopped:
 				return
 			default:
 			}
@@ -43,11 +44,12 @@ func TestRollingRestartDuringLoad(t *testing.T) {
 			sent++
 		}
 	})
+	t.Cleanup(func() { stop(); producing.Wait() }) // before the producer is closed, also when the test fails
 	for _, id := range c.IDs() {
 		c.Restart(id)
 		c.WaitTopic("load", 6)
 	}
-	close(stop)
+	stop()
 	producing.Wait()
 	found := readAll(t, c, "load", 6)
 	for i := range sent {
