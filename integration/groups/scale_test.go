@@ -30,7 +30,7 @@ func TestThousandGroups(t *testing.T) {
 	work := make(chan *member, groups)
 	for i := range members {
 		name := fmt.Sprintf("group-%d", i)
-		members[i] = &member{t: t, conn: coordinator(name).conn, group: name, gen: -1, session: time.Minute}
+		members[i] = &member{t: t, conn: coordinator(name).conn, group: name, gen: -1, session: 10 * time.Minute} // none is to end while a slow machine makes the others
 		work <- members[i]
 	}
 	close(work)
